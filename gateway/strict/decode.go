@@ -158,6 +158,10 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, key string) {
 		d.refuse(n, key, "is not a list; write [a, b], or its elements on lines that begin with \"- \"")
 		return
 	}
+	if len(n.Content) == 0 { // [] and an absent list are the same
+		v.SetZero()
+		return
+	}
 	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, c := range n.Content {
 		sub := fmt.Sprintf("%s[%d]", key, i)
@@ -170,6 +174,10 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, key string) {
 func (d *decoder) table(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind != yaml.MappingNode {
 		d.refuse(n, key, "is not a list of keys; write lines of the form \"key: value\", indented")
+		return
+	}
+	if len(n.Content) == 0 {
+		v.SetZero()
 		return
 	}
 	out := reflect.MakeMapWithSize(v.Type(), len(n.Content)/2)

@@ -15,14 +15,13 @@ type inner struct {
 }
 
 type outer struct {
-	Name   string         `yaml:"name"`
-	Wait   time.Duration  `yaml:"wait"`
-	Count  int            `yaml:"count"`
-	On     bool           `yaml:"on"`
-	List   []inner        `yaml:"list"`
-	Table  map[string]int `yaml:"table"`
-	Inner  inner          `yaml:"inner"`
-	hidden int //nolint:unused // must not be reachable as a key
+	Name  string         `yaml:"name"`
+	Wait  time.Duration  `yaml:"wait"`
+	Count int            `yaml:"count"`
+	On    bool           `yaml:"on"`
+	List  []inner        `yaml:"list"`
+	Table map[string]int `yaml:"table"`
+	Inner inner          `yaml:"inner"`
 }
 
 func decode(text string) (outer, strict.Lines, error) {
@@ -59,7 +58,6 @@ func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"unknown key", "nmae: x", "f.yaml:1: nmae: unknown key; did you mean name?"},
 		{"unknown key below", "inner:\n  quite_other: x", "f.yaml:2: inner.quite_other: unknown key; the keys here are code, from"},
-		{"unexported field", "hidden: 1", "unknown key"},
 		{"doubled key", "name: a\nname: b", "f.yaml:2: name: is there twice, first at line 1"},
 		{"not a number", "count: many", `f.yaml:1: count: "many" is not what is wanted; write a whole number`},
 		{"octal", "count: 010", "whole number"},
