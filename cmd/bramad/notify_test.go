@@ -170,7 +170,8 @@ func TestInheritedListener(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			child := exec.Command(os.Args[0])
-			child.Env = append(os.Environ(), "BRAMAD_TEST_INHERIT=1", "BRAMAD_TEST_PID="+c.pid, "LISTEN_FDS="+c.n)
+			child.Env = append(os.Environ(), "BRAMAD_TEST_INHERIT=1", "BRAMAD_TEST_PID="+c.pid, "LISTEN_FDS="+c.n,
+				"GORACE=atexit_sleep_ms=0") // else every child under -race takes a second to end
 			child.ExtraFiles = c.fds
 			if c.want != "" {
 				out, err := child.Output()
