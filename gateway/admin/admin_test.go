@@ -184,7 +184,7 @@ func TestErrorsKeepTheirIdentity(t *testing.T) {
 func TestWrongRequests(t *testing.T) {
 	t.Parallel()
 	f := &fake{}
-	h := (&Server{Operator: f}).handler(1000)
+	h := (&Server{Operator: f, MaxStatement: 1000}).handler(1000)
 	as := func(uid uint32) context.Context {
 		return context.WithValue(context.Background(), peerKey{}, Peer{UID: uid})
 	}
@@ -208,7 +208,7 @@ func TestWrongRequests(t *testing.T) {
 		{"no body", as(0), "POST", "/v1/spool/0000000000007/bury", ``, 422},
 		{"not a time", as(0), "GET", "/v1/spool?from=yesterday", "", 422},
 		{"not a number", as(0), "GET", "/v1/spool?limit=-1", "", 422},
-		{"too large", as(0), "POST", "/v1/clients/demo/statements?name=x", strings.Repeat("x", maxStatement+1), 413},
+		{"too large", as(0), "POST", "/v1/clients/demo/statements?name=x", strings.Repeat("x", 1001), 413},
 	} {
 		f.calls = nil
 		w := httptest.NewRecorder()

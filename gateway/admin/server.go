@@ -21,16 +21,15 @@ import (
 	"github.com/brama-gateway/brama/spool"
 )
 
-// What one call may bring.
-const (
-	maxRequest   = 32 << 20 // JSON: the largest register
-	maxStatement = 64 << 20
-)
+// maxRequest bounds the JSON of one call: the largest register.
+const maxRequest = 32 << 20
 
 // Server answers on the operator's socket.
 type Server struct {
 	Operator Operator
 	Log      *zap.Logger // nil: no log
+
+	MaxStatement int64 // bytes of a statement that is put; 0: 64 MiB
 }
 
 // Run serves until ctx ends, then lets calls in progress end.
@@ -67,9 +66,13 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 func (s *Server) handler(self uint32) http.Handler {
 	mux := http.NewServeMux()
 	op := s.Operator
+	maxStatement := s.MaxStatement
+	if maxStatement == 0 {
+		maxStatement = 64 << 20
+	}
 	handle := func(pattern string, answer func(*http.Request) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(w, r.Body, maxStatement)
+			r.Body = http.MaxBytesReader(w, r.Body, max(maxRequest, maxStatement))
 			result, err := answer(r)
 			if err != nil {
 				s.refuse(w, r, err)
@@ -105,7 +108,7 @@ func (s *Server) handler(self uint32) http.Handler {
 		return nothing{}, op.DisableClient(r.Context(), client.ID(r.PathValue("id")), in.Reason)
 	})
 	handle("POST /v1/clients/{id}/statements", func(r *http.Request) (any, error) {
-		content, err := io.ReadAll(r.Body)
+		content, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxStatement))
 		if err != nil {
 			return nil, tooLarge(err)
 		}
