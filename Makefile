@@ -1,0 +1,31 @@
+# make help tells what there is. The work is in .ci/*, which can be read and run by itself.
+
+SHELL    := bash
+FUZZTIME ?= 10s
+BENCH    ?= .
+
+.PHONY: help build demo test bench fuzz lint clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## static binaries into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+demo: build ## the whole way of a document on this machine, shown step by step
+	bin/bramactl demo --once
+
+test: ## everything that must hold; installs what the tests need where it may (.ci/test)
+	.ci/test
+
+bench: ## benchmarks; BENCH=regexp chooses
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	.ci/fuzz $(FUZZTIME)
+
+lint: ## vet, gofumpt, staticcheck
+	.ci/lint
+
+clean: ## remove what was built
+	rm -rf bin demo

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The score that systemd-analyze gives the unit, in tenths, may only become better.
+// What is left of it: the host's root directory, the shared group, Unix sockets,
+// and the clock device that ProtectClock itself brings.
+func TestUnitScore(t *testing.T) {
+	t.Parallel()
+	tool := systemdAnalyze(t)
+	unit := filepath.Join(moduleRoot(t), "systemd", "bramad.service")
+	out, err := exec.Command(tool, "security", "--offline=true", "--threshold=2", "--no-pager", unit).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	// A threshold that nothing passes proves that the tool judges at all.
+	if err := exec.Command(tool, "security", "--offline=true", "--threshold=0", "--no-pager", unit).Run(); err == nil {
+		t.Error("the score is below 0.1, or the tool does not judge; look again")
+	}
+}
+
+func TestUnitsParse(t *testing.T) {
+	t.Parallel()
+	tool := systemdAnalyze(t)
+	dir := filepath.Join(moduleRoot(t), "systemd")
+	out, _ := exec.Command(tool, "verify", filepath.Join(dir, "bramad.service"), filepath.Join(dir, "bramad.socket")).CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		// The binary need not be installed where the test runs.
+		if strings.Contains(line, "bramad.") && !strings.Contains(line, "/usr/bin/bramad is not executable") {
+			t.Error(strings.TrimSpace(line))
+		}
+	}
+}
+
+// A directive whose reason nobody wrote down is one that nobody dares to change.
+func TestUnitDirectivesHaveReasons(t *testing.T) {
+	t.Parallel()
+	root := moduleRoot(t)
+	for _, name := range []string{"bramad.service", "bramad.socket"} {
+		b, err := os.ReadFile(filepath.Join(root, "systemd", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// One reason may stand above several directives, until an empty line.
+		reason := false
+		for i, line := range strings.Split(string(b), "\n") {
+			switch {
+			case strings.HasPrefix(line, "#"):
+				reason = true
+			case line == "" || strings.HasPrefix(line, "["):
+				reason = false
+			case !reason && !plain[strings.SplitN(line, "=", 2)[0]]:
+				t.Errorf("%s:%d: %s: no reason above it", name, i+1, line)
+			}
+		}
+	}
+}
+
+// plain directives say themselves why.
+var plain = map[string]bool{"Description": true, "Documentation": true, "WantedBy": true}
+
+func systemdAnalyze(t *testing.T) string {
+	t.Helper()
+	tool, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("systemd-analyze is not installed")
+		}
+		t.Skip("systemd-analyze is not installed")
+	}
+	return tool
+}
