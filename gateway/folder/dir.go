@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -267,8 +268,9 @@ func (m Mark) Ours() bool { return m.UID == uint32(os.Geteuid()) }
 
 // Write puts a file under name, whole or not at all: into a hidden file first,
 // flushed, then renamed over whatever has the name (a link is replaced, not
-// followed). Durable under its name only after Sync.
-func (d *Dir) Write(name string, perm fs.FileMode, fill func(io.Writer) error) error {
+// followed). at becomes its time of modification; zero: now. Durable under its
+// name only after Sync.
+func (d *Dir) Write(name string, perm fs.FileMode, at time.Time, fill func(io.Writer) error) error {
 	if err := component(name); err != nil {
 		return d.fail("write", name, err)
 	}
@@ -283,6 +285,10 @@ func (d *Dir) Write(name string, perm fs.FileMode, fill func(io.Writer) error) e
 	err = fill(f)
 	if err == nil {
 		err = f.Chmod(perm)
+	}
+	if err == nil && !at.IsZero() {
+		tv := unix.NsecToTimeval(at.UnixNano())
+		err = d.fail("utimes", name, unix.Futimes(int(f.Fd()), []unix.Timeval{tv, tv}))
 	}
 	if err == nil {
 		err = f.Sync()

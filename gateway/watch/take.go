@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway"
@@ -186,7 +187,7 @@ func (l *lane) note(name string, m folder.Mark, why *formats.Text) error {
 			return nil
 		}
 	}
-	err = out.Write(to, 0o640, func(w io.Writer) error {
+	err = out.Write(to, 0o640, time.Time{}, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})
