@@ -129,7 +129,7 @@ func (l *lane) pass(ctx context.Context) (next time.Time) {
 	here := make(map[string]*sight, len(names))
 	var ripe []string
 	for _, name := range names {
-		if strings.HasPrefix(name, takenPrefix) {
+		if strings.HasPrefix(name, folder.TakenPrefix) {
 			err := l.restore(ctx, in, name)
 			if old := l.seen[name]; err != nil && old != nil {
 				here[name] = old
@@ -332,7 +332,7 @@ func (l *lane) settle(ctx context.Context, in *folder.Dir, name string, s *sight
 	case errors.Is(err, errOpen):
 		s.notBefore = now.Add(writerLook)
 		return false
-	case errors.Is(err, errChanged), errors.Is(err, folder.ErrIrregular):
+	case errors.Is(err, errChanged), errors.Is(err, folder.ErrChanged), errors.Is(err, folder.ErrIrregular):
 		// The next pass sees what it has become.
 		s.notBefore = now.Add(l.w.o.Grain)
 		log.Debug("changed while it was being copied, tried again", zap.Error(err))

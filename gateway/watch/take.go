@@ -62,7 +62,7 @@ func (l *lane) take(ctx context.Context, in *folder.Dir, name string, s *sight) 
 	} else if now, err := folder.MarkFile(f); err != nil || now != mark {
 		return errChanged
 	}
-	return remove(in, name, mark)
+	return in.Take(name, mark)
 }
 
 // upload hands the file over. When it returns nil the document will outlive a

@@ -20,7 +20,7 @@
 // hash, copy it into an upload, and compare the second hash and the mark with
 // the first: what changed meanwhile is interrupted and tried again later. Only
 // when Upload.Close has returned nil is the file removed, and only that very
-// file (remove.go). A crash between the two leaves a file that was taken: the
+// file (folder.Dir.Take). A crash between the two leaves a file that was taken: the
 // core is asked (Known) before each take, by the hash and the time of the
 // file's last change, which nobody but the kernel sets.
 //
@@ -265,7 +265,7 @@ func (n *inotify) run() {
 				return
 			}
 			// A file that went needs no pass; our own removals are of that kind.
-			if e.Op == fsnotify.Remove || e.Op == fsnotify.Rename || strings.HasPrefix(filepath.Base(e.Name), takenPrefix) {
+			if e.Op == fsnotify.Remove || e.Op == fsnotify.Rename || strings.HasPrefix(filepath.Base(e.Name), folder.TakenPrefix) {
 				continue
 			}
 			select {

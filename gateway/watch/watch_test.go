@@ -484,7 +484,7 @@ func TestCrashBeforeRemoval(t *testing.T) {
 		mark := stat(t, r, "a.txt")
 		r.core.taken = []took{{"c1", "a.txt", []byte("once"), time.Now()}}
 		if mid {
-			err := os.Rename(r.path("a.txt"), r.path(fmt.Sprintf("%s%x-%x-a.txt", takenPrefix, mark.Ctime, mark.Ino)))
+			err := os.Rename(r.path("a.txt"), r.path(fmt.Sprintf("%s%x-%x-a.txt", folder.TakenPrefix, mark.Ctime, mark.Ino)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -512,11 +512,11 @@ func TestUnknownTakenNameGoesBack(t *testing.T) {
 	r := newRig(t, nil)
 	r.put("b.txt", "x")
 	mark := stat(t, r, "b.txt")
-	if err := os.Rename(r.path("b.txt"), r.path(fmt.Sprintf("%s%x-%x-b.txt", takenPrefix, mark.Ctime, mark.Ino))); err != nil {
+	if err := os.Rename(r.path("b.txt"), r.path(fmt.Sprintf("%s%x-%x-b.txt", folder.TakenPrefix, mark.Ctime, mark.Ino))); err != nil {
 		t.Fatal(err)
 	}
 	for _, odd := range []string{"x", "1-2", "1-2-", "1-2-..", "-1-2-c", "zz-1-d"} {
-		r.put(takenPrefix+odd, "x")
+		r.put(folder.TakenPrefix+odd, "x")
 	}
 	for range 4 {
 		r.step(time.Second)
