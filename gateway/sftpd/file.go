@@ -21,6 +21,51 @@ type upload struct {
 
 	mu    sync.RWMutex // read: data in flight; write: the end
 	ended bool
+
+	appending *appending // nil unless opened with APPEND on what has bytes
+}
+
+// appending finds out how a client that opened with APPEND counts. The draft
+// says that such writes go to the end whatever their offset; most clients send
+// true offsets all the same, libssh2 counts from nought.
+type appending struct {
+	size int64 // when it was opened
+
+	mu      sync.Mutex
+	shift   int64
+	known   bool
+	decided chan struct{} // closed when known
+}
+
+// appendWait is how long a write waits for one at nought. Writes reach their
+// workers in the order in which the client sent them, so it is under way already.
+const appendWait = 20 * time.Millisecond
+
+// place gives the true offset of a write.
+func (a *appending) place(off int64) int64 {
+	if off == 0 {
+		a.decide(a.size)
+	} else {
+		late := time.NewTimer(appendWait)
+		defer late.Stop()
+		select {
+		case <-a.decided:
+		case <-late.C:
+			a.decide(0)
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return off + a.shift
+}
+
+func (a *appending) decide(shift int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.known {
+		a.known, a.shift = true, shift
+		close(a.decided)
+	}
 }
 
 // begin registers an upload that a client opened.
@@ -54,8 +99,14 @@ func (u *upload) gone() {
 
 func (u *upload) WriteAt(p []byte, off int64) (n int, err error) {
 	defer u.t.handle("write", u.path, &err)()
-	if off < 0 || off > u.t.c.server.limits.FileSize-int64(len(p)) {
+	most := u.t.c.server.limits.FileSize - int64(len(p))
+	if off < 0 || off > most {
 		return 0, errOffset
+	}
+	if u.appending != nil {
+		if off = u.appending.place(off); off > most {
+			return 0, errOffset
+		}
 	}
 	u.mu.RLock()
 	defer u.mu.RUnlock()
@@ -180,9 +231,8 @@ func (d *download) TransferError(cause error) {
 }
 
 // open opens for writing: resumes what is unfinished under the name, unless the
-// flags say otherwise. APPEND changes nothing: the offsets of WRITE count, for
-// that is how every client that resumes sends them.
-func (t *tree) open(path string, create bool, mode gateway.Mode) (*upload, error) {
+// flags say otherwise.
+func (t *tree) open(path string, create, atEnd bool, mode gateway.Mode) (*upload, error) {
 	c := t.c
 	if c.server.draining.Load() {
 		return nil, gateway.ErrStopping
@@ -204,7 +254,11 @@ func (t *tree) open(path string, create bool, mode gateway.Mode) (*upload, error
 		c.release()
 		return nil, err
 	}
-	return t.begin(path, up), nil
+	u := t.begin(path, up)
+	if size := up.Size(); atEnd && size > 0 {
+		u.appending = &appending{size: size, decided: make(chan struct{})}
+	}
+	return u, nil
 }
 
 // resize is SETSTAT with a size, on a file that may be open here, or not.
@@ -226,7 +280,7 @@ func (t *tree) resize(path string, size uint64) error {
 	if f.Dir || !f.Writable {
 		return fs.ErrPermission
 	}
-	u, err := t.open(path, true, gateway.Mode{})
+	u, err := t.open(path, true, false, gateway.Mode{})
 	if err != nil {
 		return err
 	}

@@ -60,9 +60,9 @@ type Limits struct {
 	Idle      time.Duration // without any traffic [5m]
 	Grace     time.Duration // for uploads under way when Serve's context ends [10s]
 
-	Connections     int // at once [2000]
-	Unauthenticated int // at once before authentication; random drop above half [1000]
-	PerSource       int // of these from one address (IPv6: /64); random drop above half [250]
+	Connections     int // at once [3000]
+	Unauthenticated int // at once before authentication; random drop above half [1500]
+	PerSource       int // of these from one address (IPv6: /64); random drop above half [1000]
 	Sessions        int // connections of one client [512]
 
 	Channels int   // open channels of a connection [4]
@@ -82,7 +82,7 @@ func (l Limits) withDefaults() Limits {
 	for _, d := range []struct {
 		field *int
 		value int
-	}{{&l.Connections, 2000}, {&l.Unauthenticated, 1000}, {&l.PerSource, 250}, {&l.Sessions, 512}, {&l.Channels, 4}, {&l.Handles, 64}} {
+	}{{&l.Connections, 3000}, {&l.Unauthenticated, 1500}, {&l.PerSource, 1000}, {&l.Sessions, 512}, {&l.Channels, 4}, {&l.Handles, 64}} {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}

@@ -99,7 +99,7 @@ func (t *tree) openWith(r *sftp.Request) (*upload, error) {
 		return nil, err
 	}
 	f := r.Pflags()
-	return t.open(r.Filepath, f.Creat, gateway.Mode{Exclusive: f.Creat && f.Excl, Truncate: f.Trunc})
+	return t.open(r.Filepath, f.Creat, f.Append, gateway.Mode{Exclusive: f.Creat && f.Excl, Truncate: f.Trunc})
 }
 
 // Filecmd answers what changes the tree.

@@ -231,6 +231,19 @@ func TestResumeAndPartialAccess(t *testing.T) {
 	}
 	expect(t, "close", a.Close(), 0)
 
+	// libssh2 counts from nought (curl -a)
+	expect(t, "start", put(f, "/inbox/n.part", strings.Repeat("a", 1000)), 0)
+	if a, err = f.OpenFile("/inbox/n.part", os.O_WRONLY|os.O_CREATE|os.O_APPEND); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.ReadFrom(bytes.NewReader(bytes.Repeat([]byte("b"), 200_000))); err != nil {
+		t.Error(err)
+	}
+	expect(t, "close", a.Close(), 0)
+	if got := get(t, f, "/inbox/n.part"); got != strings.Repeat("a", 1000)+strings.Repeat("b", 200_000) {
+		t.Errorf("%d bytes", len(got))
+	}
+
 	rw, err := f.OpenFile("/inbox/r.part", os.O_RDWR)
 	if err != nil {
 		t.Fatal(err)
