@@ -9,7 +9,10 @@
 // the layout and is the way in.
 package formats
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Kind is a sort of document, spelled as in the registers and receipts.
 type Kind string
@@ -30,6 +33,31 @@ const (
 	Warning                 // it is taken; somebody should look
 	Info
 )
+
+var severities = [...]string{Error: "error", Warning: "warning", Info: "info"}
+
+// String is how receipts spell the severity.
+func (s Severity) String() string {
+	if int(s) < len(severities) {
+		return severities[s]
+	}
+	return severities[Error]
+}
+
+// MarshalText writes "error", "warning" or "info".
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Severity) UnmarshalText(text []byte) error {
+	for v, name := range severities {
+		if name == string(text) {
+			*s = Severity(v)
+			return nil
+		}
+	}
+	*s = Error
+	return fmt.Errorf("severity %q: want error, warning or info", text)
+}
 
 // Text is one message in the languages that Brama speaks.
 type Text struct {

@@ -1,0 +1,189 @@
+// Package charset decodes and encodes the code pages that Ukrainian accounting
+// uses. Decoding is strict: a byte that the page does not define is an error
+// with its offset, never a replacement character. Encoding is for texts that
+// people read (receipts) and never fails: what the page lacks is transliterated
+// by the table in this package, or becomes a question mark.
+package charset
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
+)
+
+// Page is a code page. There are five; see [Lookup].
+type Page struct {
+	name  string
+	runes *[256]rune // nil: UTF-8; -1: undefined
+	bytes map[rune]byte
+}
+
+// The pages.
+var (
+	UTF8        = &Page{name: "utf-8"}
+	Windows1251 = fromCharmap("windows-1251", charmap.Windows1251)
+	CP866       = fromCharmap("cp866", charmap.CodePage866)
+	KOI8U       = fromCharmap("koi8-u", charmap.KOI8U)
+	CP1125      = ukrainianDOS()
+)
+
+// Names are the names that Lookup knows, for messages.
+func Names() []string { return []string{"utf-8", "windows-1251", "cp866", "cp1125", "koi8-u"} }
+
+// Lookup finds a page by one of Names, in any case.
+func Lookup(name string) (*Page, bool) {
+	for _, p := range []*Page{UTF8, Windows1251, CP866, CP1125, KOI8U} {
+		if strings.EqualFold(name, p.name) {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// Name is one of Names.
+func (p *Page) Name() string { return p.name }
+
+// UndefinedError is a byte that has no meaning in the page.
+type UndefinedError struct {
+	Page   string
+	Offset int // from 0, in the bytes given to Decode
+	Byte   byte
+}
+
+func (e *UndefinedError) Error() string {
+	return fmt.Sprintf("byte %#02x at offset %d: not defined in %s", e.Byte, e.Offset, e.Page)
+}
+
+// Decode returns b as text. The error is an *UndefinedError.
+func (p *Page) Decode(b []byte) (string, error) {
+	if p.runes == nil {
+		for i := 0; i < len(b); {
+			r, n := utf8.DecodeRune(b[i:])
+			if r == utf8.RuneError && n <= 1 {
+				return "", &UndefinedError{p.name, i, b[i]}
+			}
+			i += n
+		}
+		return string(b), nil
+	}
+	var s strings.Builder
+	s.Grow(len(b) * 2)
+	for i, c := range b {
+		r := p.runes[c]
+		if r < 0 {
+			return "", &UndefinedError{p.name, i, c}
+		}
+		s.WriteRune(r)
+	}
+	return s.String(), nil
+}
+
+// Reader decodes what r gives, strictly.
+func (p *Page) Reader(r io.Reader) io.Reader {
+	return &reader{page: p, from: r}
+}
+
+// reader decodes one-byte pages as a stream. UTF-8 passes through unchecked:
+// whoever reads XML checks it anyway.
+type reader struct {
+	page *Page
+	from io.Reader
+	raw  [4096]byte
+	text []byte
+	done int // bytes decoded before raw
+	err  error
+}
+
+func (d *reader) Read(b []byte) (int, error) {
+	if d.page.runes == nil {
+		return d.from.Read(b)
+	}
+	for len(d.text) == 0 {
+		if d.err != nil {
+			return 0, d.err
+		}
+		var n int
+		n, d.err = d.from.Read(d.raw[:])
+		s, err := d.page.Decode(d.raw[:n])
+		if err != nil {
+			e := err.(*UndefinedError)
+			e.Offset += d.done
+			d.err = e
+		}
+		d.done += n
+		d.text = []byte(s)
+	}
+	n := copy(b, d.text)
+	d.text = d.text[n:]
+	return n, nil
+}
+
+// substitutes is what Encode writes for a letter that the page lacks. Latin i
+// for Cyrillic і is what Ukrainian programs have written in CP866 for decades.
+var substitutes = map[rune]string{
+	'і': "i", 'І': "I", 'ї': "i", 'Ї': "I", 'є': "е", 'Є': "Е", 'ґ': "г", 'Ґ': "Г", 'ў': "у", 'Ў': "У", 'ё': "е", 'Ё': "Е",
+	'«': `"`, '»': `"`, '“': `"`, '”': `"`, '„': `"`, '’': "'", 'ʼ': "'", '‘': "'", '‚': "'",
+	'–': "-", '—': "-", '‑': "-", '−': "-", '…': "...", '•': "*", '·': ".",
+	'№': "N", '₴': "грн", '€': "EUR", '§': "п.", '©': "(c)", '®': "(R)", '™': "(TM)",
+	'\u00a0': " ", '\u202f': " ", '\u2009': " ", '\u00ad': "", '\ufeff': "",
+}
+
+// Encode returns s in the page. It never fails.
+func (p *Page) Encode(s string) []byte {
+	if p.runes == nil {
+		return []byte(strings.ToValidUTF8(s, "?"))
+	}
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		c, ok := p.bytes[r]
+		if ok {
+			b = append(b, c)
+			continue
+		}
+		sub, known := substitutes[r]
+		if !known {
+			sub = "?"
+		}
+		for _, r := range sub {
+			if c, ok = p.bytes[r]; !ok {
+				c = '?'
+			}
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+func fromCharmap(name string, m *charmap.Charmap) *Page {
+	var runes [256]rune
+	for i := range runes {
+		runes[i] = m.DecodeByte(byte(i))
+		if runes[i] == utf8.RuneError {
+			runes[i] = -1
+		}
+	}
+	return newPage(name, runes)
+}
+
+// ukrainianDOS is CP1125, which differs from CP866 in F2..F9.
+func ukrainianDOS() *Page {
+	var runes [256]rune
+	for i := range runes {
+		runes[i] = charmap.CodePage866.DecodeByte(byte(i))
+	}
+	copy(runes[0xF2:], []rune("ҐґЄєІіЇї"))
+	return newPage("cp1125", runes)
+}
+
+func newPage(name string, runes [256]rune) *Page {
+	p := &Page{name: name, runes: &runes, bytes: make(map[rune]byte, 256)}
+	for i, r := range runes {
+		if r >= 0 {
+			p.bytes[r] = byte(i)
+		}
+	}
+	return p
+}

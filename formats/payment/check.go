@@ -1,0 +1,83 @@
+package payment
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/brama-gateway/brama/formats"
+)
+
+// Checker holds the orders of one file to the rules, as they come.
+type Checker struct {
+	Context *formats.Context
+	Add     func(formats.Finding)
+
+	// Field is the name in the source layout of a canonical path; nil: the path.
+	Field func(path string) string
+	// Absent are the paths that the layout cannot carry. Rules about them do not
+	// apply; the layout must say so openly.
+	Absent []string
+
+	seen map[string]int // payer, day and number -> record
+	said []string
+}
+
+// Check holds o to every rule that is in force at its date. Said are the paths
+// about which the layout's reader has reported an error of this record already:
+// nothing more is said of them.
+func (c *Checker) Check(o *Order, said ...string) {
+	c.said = said
+	for i := range Rules {
+		r := &Rules[i]
+		if !r.InForce(o.Date) {
+			continue
+		}
+		r.Check(c.Context, o, func(path string, m formats.Text) {
+			c.report(r.ID, r.Severity, o.Record, path, m)
+		})
+	}
+	c.unique(o)
+}
+
+func (c *Checker) report(id string, s formats.Severity, record int, path string, m formats.Text) {
+	if slices.Contains(c.Absent, path) || slices.Contains(c.said, path) {
+		return
+	}
+	field := path
+	if c.Field != nil {
+		field = c.Field(path)
+	}
+	c.Add(formats.Finding{Rule: id, Severity: s, Record: record, Field: field, Path: path, Message: m})
+}
+
+// RuleUnique is the one rule about a file: a number is unique for a payer and a day.
+var RuleUnique = formats.Rule[*Order]{
+	ID:       "PO-060",
+	Title:    "the number is unique for one payer and one day inside a file",
+	Citation: "documented rule of a client-bank layout (CORP2: number unique in the file); Brama, formats/payment",
+}
+
+func (c *Checker) unique(o *Order) {
+	if o.Number == "" {
+		return
+	}
+	if c.seen == nil {
+		c.seen = map[string]int{}
+	}
+	key := strings.Join([]string{o.Payer.IBAN, o.Payer.Code, o.Date, o.Number}, "\x00")
+	if first, ok := c.seen[key]; ok {
+		c.report(RuleUnique.ID, RuleUnique.Severity, o.Record, "number", formats.Textf(
+			"Такий самий номер того самого дня вже має запис %d. Дайте кожній інструкції свій номер.",
+			"Record %d of the same day has this number already. Give each instruction its own number.", first))
+		return
+	}
+	c.seen[key] = o.Record
+}
+
+// Entry is what other parts of the gateway must know of an order.
+func (o *Order) Entry() formats.Entry {
+	return formats.Entry{
+		Record: o.Record, Number: o.Number, Date: o.Date, Amount: o.Amount,
+		PaymentID: o.PaymentID, EndToEndID: o.EndToEndID, Instructed: o.Instructed,
+	}
+}

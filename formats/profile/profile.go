@@ -1,0 +1,318 @@
+// Package profile is the way into formats: it finds out in which layout a
+// document came and has it read and checked. A layout is described by a profile,
+// a YAML file that maps the fields of a container (DBF, XML, PDF) to the
+// canonical type of its kind and may add rules of a site's own. Profiles are
+// compiled when they are loaded: a wrong key, path, type or expression stops the
+// loading and names its line, never a payment.
+//
+// The container is told by the content; the name and its extension must agree.
+package profile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/brama-gateway/brama/configs"
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/charset"
+	"github.com/brama-gateway/brama/formats/dbf"
+)
+
+// Profile is one compiled layout.
+type Profile struct {
+	spec spec
+	file string
+	ref  formats.ProfileRef
+
+	name      *regexp.Regexp
+	page      *charset.Page
+	dbf       dbf.Options
+	fields    map[string]string // canonical path -> source name
+	declared  map[string]bool   // source names, lower case
+	rules     []rule
+	fileRules []fileRule
+}
+
+// Set is the profiles that are in use. It is immutable and safe for concurrent
+// use. The zero value recognises nothing.
+type Set struct {
+	profiles []*Profile // by name
+}
+
+// Load reads and compiles every *.yaml file at the root of fsys. It stops at the
+// first error, which names file, line and key.
+func Load(fsys fs.FS) (*Set, error) {
+	files, err := fs.Glob(fsys, "*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{}
+	for _, file := range files {
+		text, err := fs.ReadFile(fsys, file)
+		if err != nil {
+			return nil, err
+		}
+		p, err := parse(file, text)
+		if err != nil {
+			return nil, err
+		}
+		if q := s.find(p.ref.Name); q != nil {
+			return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", file, p.ref.Name, q.file)
+		}
+		s.profiles = append(s.profiles, p)
+	}
+	slices.SortFunc(s.profiles, func(a, b *Profile) int { return strings.Compare(a.ref.Name, b.ref.Name) })
+	return s, nil
+}
+
+// Parse compiles the text of one profile; file is its name for messages.
+func Parse(file string, text []byte) (*Profile, error) { return parse(file, text) }
+
+var builtin = sync.OnceValue(func() *Set {
+	sub, err := fs.Sub(configs.Profiles, "profiles")
+	if err != nil {
+		panic(err)
+	}
+	s, err := Load(sub)
+	if err != nil {
+		panic(err) // our own bytes; a test reads them first
+	}
+	return s
+})
+
+// Builtin is the set of profiles that are built into the program.
+func Builtin() *Set { return builtin() }
+
+// With returns the profiles of both sets; of two with one name, other's.
+func (s *Set) With(other *Set) *Set {
+	both := &Set{profiles: slices.Clone(other.profiles)}
+	for _, p := range s.profiles {
+		if both.find(p.ref.Name) == nil {
+			both.profiles = append(both.profiles, p)
+		}
+	}
+	slices.SortFunc(both.profiles, func(a, b *Profile) int { return strings.Compare(a.ref.Name, b.ref.Name) })
+	return both
+}
+
+func (s *Set) find(name string) *Profile {
+	for _, p := range s.profiles {
+		if p.ref.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Names are the profiles of the set, sorted.
+func (s *Set) Names() []string {
+	var list []string
+	for _, p := range s.profiles {
+		list = append(list, p.ref.Name)
+	}
+	return list
+}
+
+// Kinds are the kinds that some profile of the set reads, sorted.
+func (s *Set) Kinds() []formats.Kind {
+	kinds := map[formats.Kind]bool{}
+	for _, p := range s.profiles {
+		kinds[p.kind()] = true
+	}
+	return slices.Sorted(maps.Keys(kinds))
+}
+
+// Ref is the name, version and digest of a profile, for receipts.
+func (p *Profile) Ref() formats.ProfileRef { return p.ref }
+
+func (p *Profile) kind() formats.Kind { return formats.Kind(p.spec.Kind) }
+
+// Explain describes a profile for people: what it is and which field goes where.
+func (s *Set) Explain(name string) (formats.Text, error) {
+	p := s.find(name)
+	if p == nil {
+		return formats.Text{}, fmt.Errorf("profile %q: unknown; %s", name, didYouMean(name, s.Names()))
+	}
+	var uk, en strings.Builder
+	fmt.Fprintf(&uk, "%s (%s, версія %s)\nвид документа: %s\nконтейнер: %s %s\nсторінка: %s\n", p.spec.Title.UK, p.ref.Name, p.ref.Version, p.spec.Kind, p.spec.Container.Type, p.spec.Container.Message, p.spec.Charset.Name)
+	fmt.Fprintf(&en, "%s (%s, version %s)\nkind: %s\ncontainer: %s %s\ncode page: %s\n", p.spec.Title.EN, p.ref.Name, p.ref.Version, p.spec.Kind, p.spec.Container.Type, p.spec.Container.Message, p.spec.Charset.Name)
+	for _, f := range p.spec.Record {
+		to, need := f.To, ""
+		if to == "" {
+			to = "-"
+		}
+		if f.Required {
+			need = " !"
+		}
+		row := fmt.Sprintf("  %-12s -> %-18s %s%s\n", strings.Join(f.Src, "+"), to, f.Type, need)
+		uk.WriteString(row)
+		en.WriteString(row)
+	}
+	for _, r := range p.spec.Rules {
+		fmt.Fprintf(&uk, "  %s: %s\n", r.ID, r.Message.UK)
+		fmt.Fprintf(&en, "  %s: %s\n", r.ID, r.Message.EN)
+	}
+	return formats.Text{UK: uk.String(), EN: en.String()}, nil
+}
+
+// Options say what is known of a document besides its bytes.
+type Options struct {
+	Name    string // the file's name; empty: not known, nothing is said about it
+	Profile string // forces a profile
+	// Kinds and Allowed restrict what may be sent, by kind and by profile; empty:
+	// all.
+	Kinds, Allowed []string
+	MaxFindings    int // findings kept; 0: formats.DefaultFindings
+}
+
+// The rules on a document as a whole. IDs are never reused.
+const (
+	RuleUnknown   = "FMT-001" // no layout fits
+	RuleName      = "FMT-002" // the name does not fit the content
+	RuleEmpty     = "FMT-003"
+	RuleLarge     = "FMT-004"
+	RuleForbidden = "FMT-005" // kind or layout not allowed for the client
+	RuleInternal  = "FMT-006"
+	RuleRead      = "FMT-007"
+	RuleNoRecords = "FMT-008"
+	RulePartial   = "FMT-009" // the layout cannot carry everything that the kind has
+)
+
+// Check finds the layout of doc and holds the document to it. It never panics
+// and never returns nil; what it could not do is a finding that refuses.
+func (s *Set) Check(c formats.Context, o Options, doc *io.SectionReader) (report *formats.Report) {
+	report = &formats.Report{}
+	collector := &formats.Collector{Report: report, Max: o.MaxFindings}
+	defer func() {
+		if v := recover(); v != nil {
+			report.Findings = append(report.Findings, formats.Finding{Rule: RuleInternal, Message: formats.Text{
+				UK: "Внутрішня помилка під час перевірки. Повідомте адміністратора; файл не прийнято.",
+				EN: "Internal fault during the check. Tell the administrator; the file was not taken.",
+			}})
+		}
+	}()
+	if doc == nil || doc.Size() == 0 {
+		collector.Add(formats.Finding{Rule: RuleEmpty, Message: formats.Text{UK: "Файл порожній. Вивантажте документ ще раз.", EN: "The file is empty. Export the document again."}})
+		return report
+	}
+	run := &check{set: s, context: &c, options: o, doc: doc, report: report, add: collector.Add}
+	run.all()
+	return report
+}
+
+// check is one examination.
+type check struct {
+	set     *Set
+	context *formats.Context
+	options Options
+	doc     *io.SectionReader
+	report  *formats.Report
+	add     func(formats.Finding)
+}
+
+func (c *check) all() {
+	container, ok := c.container()
+	if !ok {
+		return
+	}
+	p, table := c.recognise(container)
+	if p == nil {
+		return
+	}
+	c.report.Recognised, c.report.Kind, c.report.Profile = true, p.kind(), p.ref
+	if !c.allowed(p) {
+		c.add(formats.Finding{Rule: RuleForbidden, Message: formats.Textf(
+			"Цей вид або макет документа (%s) вам не дозволено надсилати. Зверніться до казначейства.",
+			"You may not send this kind or layout of document (%s). Ask the treasury.", p.ref.Name)})
+		return
+	}
+	c.nameAgrees(p, container)
+	if c.doc.Size() > p.spec.Limits.MaxBytes {
+		c.add(formats.Finding{Rule: RuleLarge, Message: formats.Textf(
+			"Файл більший, ніж дозволено (%d байтів). Поділіть його.", "The file is larger than allowed (%d bytes). Split it.", p.spec.Limits.MaxBytes)})
+		return
+	}
+	switch container {
+	case "dbf":
+		c.dbf(p, table)
+	case "xml":
+		c.pain001(p)
+	case "pdf":
+		c.pdf()
+	}
+}
+
+// extensions that promise a container.
+var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf"}
+
+// container tells by the first bytes what holds the document. A name's extension
+// is asked only where the bytes say nothing.
+func (c *check) container() (string, bool) {
+	head := make([]byte, 64)
+	n, err := c.doc.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.add(formats.Finding{Rule: RuleRead, Message: formats.Text{UK: "Файл не вдалося прочитати. Надішліть його ще раз.", EN: "The file could not be read. Send it again."}})
+		return "", false
+	}
+	head = head[:n]
+	text := strings.TrimLeft(strings.TrimPrefix(string(head), "\xef\xbb\xbf"), " \t\r\n")
+	switch {
+	case strings.HasPrefix(string(head), "%PDF-"):
+		return "pdf", true
+	case strings.HasPrefix(text, "<"):
+		return "xml", true
+	case slices.Contains([]byte{0x02, 0x03, 0x04, 0x05, 0x83, 0x8B, 0xF5}, head[0]):
+		return "dbf", true
+	}
+	if p := c.set.find(c.options.Profile); p != nil {
+		return p.spec.Container.Type, true
+	}
+	if t, ok := extensions[c.extension()]; ok {
+		return t, true
+	}
+	c.unknown()
+	return "", false
+}
+
+func (c *check) extension() string { return strings.ToLower(path.Ext(c.options.Name)) }
+
+func (c *check) unknown() {
+	var uk, en []string
+	for _, p := range c.set.profiles {
+		if c.allowed(p) {
+			uk = append(uk, fmt.Sprintf("%s (%s)", p.spec.Title.UK, p.ref.Name))
+			en = append(en, fmt.Sprintf("%s (%s)", p.spec.Title.EN, p.ref.Name))
+		}
+	}
+	c.add(formats.Finding{Rule: RuleUnknown, Message: formats.Text{
+		UK: "Макет документа не розпізнано. Можна надіслати: " + strings.Join(uk, "; ") + ".",
+		EN: "The layout of the document was not recognised. You may send: " + strings.Join(en, "; ") + ".",
+	}})
+}
+
+func (c *check) allowed(p *Profile) bool {
+	return (len(c.options.Kinds) == 0 || slices.Contains(c.options.Kinds, p.spec.Kind)) &&
+		(len(c.options.Allowed) == 0 || slices.Contains(c.options.Allowed, p.ref.Name))
+}
+
+func (c *check) nameAgrees(p *Profile, container string) {
+	if c.options.Name == "" {
+		return
+	}
+	if t, ok := extensions[c.extension()]; ok && t != container {
+		c.add(formats.Finding{Rule: RuleName, Message: formats.Textf(
+			"Розширення назви файлу не відповідає вмісту: це %s. Перейменуйте файл або надішліть інший.",
+			"The file name's extension does not fit the content: this is %s. Rename the file or send another.", strings.ToUpper(container))})
+	} else if !p.name.MatchString(c.options.Name) {
+		c.add(formats.Finding{Rule: RuleName, Severity: formats.Warning, Message: formats.Text{
+			UK: "Назва файлу незвична для цього макета.", EN: "The file's name is unusual for this layout."}})
+	}
+}

@@ -1,0 +1,238 @@
+package profile
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/charset"
+	"github.com/brama-gateway/brama/formats/dbf"
+	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/formats/payment"
+	"github.com/brama-gateway/brama/formats/pdf"
+)
+
+func (c *check) pain001(p *Profile) {
+	field := iso20022.Field
+	site := p.site(field, c.add)
+	c.report.Message, c.report.Entries = iso20022.Check(c.context, c.doc, iso20022.Options{
+		MaxRecords:  p.spec.Limits.MaxRecords,
+		MaxFindings: c.options.MaxFindings,
+		Each:        func(o *payment.Order) { site.check(o, map[string]any{}) },
+	}, c.add)
+}
+
+func (c *check) pdf() { pdf.Check(c.doc, c.add) }
+
+// column is a declared field and where it lies in the table.
+type column struct {
+	spec  *fieldSpec
+	index []int // in the table, a part each
+}
+
+func (c *check) dbf(p *Profile, table *dbf.Reader) {
+	columns, ok := c.columns(p, table)
+	if !slices.Contains(p.spec.Charset.FromLDID, int(table.Language)) {
+		c.add(formats.Finding{Rule: fieldLanguage, Message: formats.Textf(
+			"Байт мови таблиці (%02X) суперечить кодовій сторінці макета (%s). Вивантажте файл у цьому кодуванні.",
+			"The language byte of the table (%02X) contradicts the layout's code page (%s). Export the file in that encoding.", table.Language, p.page.Name())})
+		ok = false
+	}
+	if !ok {
+		return
+	}
+	if table.Count == 0 {
+		c.add(formats.Finding{Rule: RuleNoRecords, Message: formats.Text{UK: "У таблиці немає жодного запису.", EN: "The table has no records."}})
+		return
+	}
+	if len(p.spec.Absent) > 0 {
+		c.add(formats.Finding{Rule: RulePartial, Severity: formats.Warning, Message: formats.Textf(
+			"Цей макет не містить усіх реквізитів документа (бракує: %s); їх не перевірено.",
+			"This layout does not carry all particulars of the document (missing: %s); they were not checked.", strings.Join(p.spec.Absent, ", "))})
+	}
+	field := func(path string) string {
+		if f, ok := p.fields[path]; ok {
+			return f
+		}
+		return path
+	}
+	checker := payment.Checker{Context: c.context, Add: c.add, Field: field, Absent: p.spec.Absent}
+	site := p.site(field, c.add)
+	row := row{check: c, profile: p, table: table}
+	for {
+		err := table.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		var e *dbf.Error
+		if errors.As(err, &e) {
+			c.add(e.Finding())
+			if e.Rule == dbf.RuleDeleted {
+				continue
+			}
+			return
+		}
+		o := row.read(columns)
+		c.report.Entries = append(c.report.Entries, o.Entry())
+		checker.Check(o, row.said...)
+		site.check(o, row.raw)
+	}
+}
+
+// columns matches the declared fields with the table's.
+func (c *check) columns(p *Profile, table *dbf.Reader) ([]column, bool) {
+	ok := true
+	at := map[string]int{}
+	for i, f := range table.Fields {
+		at[strings.ToLower(f.Name)] = i
+		if !p.declared[strings.ToLower(f.Name)] {
+			ok = false
+			c.add(formats.Finding{Rule: fieldUndeclared, Field: f.Name, Message: formats.Textf(
+				"Макет %s не має такого поля. Вилучіть його з таблиці.", "The layout %s has no such field. Remove it from the table.", p.ref.Name)})
+		}
+	}
+	var columns []column
+	for i := range p.spec.Record {
+		f := &p.spec.Record[i]
+		col := column{spec: f}
+		for _, src := range f.Src {
+			k, found := at[strings.ToLower(src)]
+			if found {
+				col.index = append(col.index, k)
+				continue
+			}
+			if !f.Optional {
+				ok = false
+				c.add(formats.Finding{Rule: fieldMissing, Field: src, Path: f.To, Message: formats.Textf(
+					"У таблиці немає цього поля макета %s. Додайте його.", "The table lacks this field of the layout %s. Add it.", p.ref.Name)})
+			}
+		}
+		if len(col.index) == len(f.Src) {
+			columns = append(columns, col)
+		}
+	}
+	return columns, ok
+}
+
+// row reads one record after another.
+type row struct {
+	check   *check
+	profile *Profile
+	table   *dbf.Reader
+	said    []string       // canonical paths with an error in this record
+	raw     map[string]any // trimmed text by source name, for rules
+}
+
+func (r *row) read(columns []column) *payment.Order {
+	o := &payment.Order{Record: r.table.Record()}
+	r.said = r.said[:0]
+	if len(r.profile.rules) > 0 {
+		r.raw = make(map[string]any, len(columns))
+	}
+	for _, col := range columns {
+		f := col.spec
+		var parts []string
+		good := true
+		for i, k := range col.index {
+			s, ok := r.text(f, k)
+			if r.raw != nil {
+				r.raw[f.Src[i]] = strings.TrimSpace(s)
+			}
+			if f.Join != "raw" || i == len(col.index)-1 {
+				s = strings.TrimRight(s, " ")
+			}
+			parts = append(parts, s)
+			good = good && ok
+		}
+		if !good || f.Ignore {
+			continue
+		}
+		r.fill(o, f, strings.TrimSpace(strings.Join(parts, "")))
+	}
+	return o
+}
+
+// text decodes a field, also one that is ignored: nothing signed stays unread.
+func (r *row) text(f *fieldSpec, k int) (string, bool) {
+	name := r.table.Fields[k].Name
+	s, err := r.profile.page.Decode(r.table.Raw(k))
+	var undefined *charset.UndefinedError
+	if errors.As(err, &undefined) {
+		r.report(fieldByte, name, f.To, formats.Textf(
+			"Байт %02X (зміщення %d у файлі) не має значення в кодуванні %s.", "The byte %02X (offset %d in the file) has no meaning in %s.",
+			undefined.Byte, r.table.Offset(k)+int64(undefined.Offset), r.profile.page.Name()))
+		return "", false
+	}
+	if rule, m := textProblem(s, r.profile.page != charset.UTF8); rule != "" {
+		r.report(rule, name, f.To, m)
+		return "", false
+	}
+	return s, true
+}
+
+func (r *row) report(rule, field, path string, m formats.Text) {
+	if path != "" {
+		r.said = append(r.said, path)
+	}
+	r.check.add(formats.Finding{Rule: rule, Record: r.table.Record(), Field: field, Path: path, Message: m})
+}
+
+// fill puts the text of a field where it belongs.
+func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
+	name := strings.Join(f.Src, "+")
+	if s == "" {
+		if f.Required {
+			r.report(fieldEmpty, name, f.To, formats.Text{UK: "Поле порожнє. Заповніть його.", EN: "The field is empty. Fill it in."})
+		}
+		return
+	}
+	if f.Pad > 0 && len(s) < f.Pad && strings.Trim(s, "0123456789") == "" {
+		s = strings.Repeat("0", f.Pad-len(s)) + s
+	}
+	if len(f.Values) > 0 && !slices.Contains(f.Values, s) {
+		r.report(fieldValue, name, f.To, formats.Textf("Дозволені значення: %s.", "Values allowed: %s.", strings.Join(f.Values, ", ")))
+		return
+	}
+	if f.Type == "money" {
+		v, rule, m := amount(f, s)
+		if rule != "" {
+			r.report(rule, name, f.To, m)
+		}
+		o.Amount = v
+		return
+	}
+	if f.Max > 0 && int64(runes(s)) > f.Max || int64(runes(s)) < f.Min {
+		r.report(fieldLength, name, f.To, formats.Textf("Довжина значення не така, як дозволено (найбільше %d).", "The value's length is not as allowed (at most %d).", f.Max))
+		return
+	}
+	value, rule, m := "", "", formats.Text{}
+	for _, t := range strings.Split(f.Type, "|") {
+		if value, rule, m = fieldTypes[t](f, s); rule == "" {
+			if code := codeTypes[t]; code != "" {
+				if s == "000000000" { // said to have no code
+					code = payment.NoCode
+				}
+				o.SetCodeType(f.To, code)
+			}
+			break
+		}
+	}
+	if strings.Contains(f.Type, "|") && rule != "" {
+		m = formats.Text{
+			UK: "Код повинен мати 8 цифр (ЄДРПОУ), 10 цифр (РНОКПП), 9 цифр (податковий номер) або бути серією й номером паспорта.",
+			EN: "The code must have 8 digits (EDRPOU), 10 digits (RNOKPP), 9 digits (tax number) or be a passport's series and number.",
+		}
+	}
+	if rule != "" {
+		r.report(rule, name, f.To, m)
+		return
+	}
+	if f.Type == "text" && r.profile.spec.Charset.Fold == "cyrillic-i" {
+		value = foldCyrillicI(value)
+	}
+	if field, ok := o.Text(f.To); ok {
+		*field = value
+	}
+}

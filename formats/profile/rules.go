@@ -1,0 +1,198 @@
+package profile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/types"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/ident"
+	"github.com/brama-gateway/brama/formats/payment"
+)
+
+// rule is a profile's own rule on a record, compiled.
+type rule struct {
+	spec       *ruleSpec
+	severity   formats.Severity
+	when, expr *vm.Program
+}
+
+// fileRule is a profile's own rule on a file.
+type fileRule struct {
+	spec     *fileRuleSpec
+	severity formats.Severity
+}
+
+// builtins of the expression language that rules may use. None knows the time or
+// the world.
+var builtins = []string{"len", "all", "any", "none", "one", "trim", "upper", "lower", "hasPrefix", "hasSuffix", "indexOf", "abs", "min", "max", "int"}
+
+// functions of ours.
+func functions() []expr.Option {
+	return []expr.Option{
+		expr.Function("days", func(a ...any) (any, error) {
+			n, ok := formats.Days(a[0].(string), a[1].(string))
+			if !ok {
+				return 0, fmt.Errorf("not a date")
+			}
+			return n, nil
+		}, new(func(string, string) int)),
+		expr.Function("digits", func(a ...any) (any, error) { return ident.Digits(a[0].(string), a[1].(int)), nil }, new(func(string, int) bool)),
+		expr.Function("bank", func(a ...any) (any, error) { return ident.BankOf(a[0].(string)), nil }, new(func(string) string)),
+	}
+}
+
+// environment is what a rule sees: the canonical record, and raw: the fields of
+// the source by their names, as trimmed text.
+func (p *Profile) environment() types.Map {
+	raw := types.Map{}
+	for i := range p.spec.Record {
+		for _, src := range p.spec.Record[i].Src {
+			raw[src] = types.String
+		}
+	}
+	env := types.Map{
+		"raw": raw, "amount": types.Int64, "record": types.Int,
+		"payer": types.TypeOf(payment.Party{}), "payee": types.TypeOf(payment.Party{}),
+		"actual_payer": types.TypeOf(payment.Party{}), "actual_payee": types.TypeOf(payment.Party{}),
+	}
+	for _, path := range payment.Paths() {
+		if !strings.Contains(path, ".") && path != "amount" {
+			env[path] = types.String
+		}
+	}
+	return env
+}
+
+func values(o *payment.Order, raw map[string]any) map[string]any {
+	env := map[string]any{
+		"raw": raw, "amount": o.Amount, "record": o.Record,
+		"payer": o.Payer, "payee": o.Payee, "actual_payer": o.ActualPayer, "actual_payee": o.ActualPayee,
+	}
+	for _, path := range payment.Paths() {
+		if s, ok := o.Text(path); ok && !strings.Contains(path, ".") {
+			env[path] = *s
+		}
+	}
+	return env
+}
+
+func (p *Profile) compileRules(fail failer) error {
+	options := append(functions(), expr.Env(p.environment()), expr.AsBool(), expr.DisableAllBuiltins(), expr.MaxNodes(500))
+	for _, b := range builtins {
+		options = append(options, expr.EnableBuiltin(b))
+	}
+	seen := map[string]bool{}
+	for i := range p.spec.Rules {
+		s := &p.spec.Rules[i]
+		severity, err := p.ruleHead(fail, seen, s.ID, s.Severity, s.Message, s.line)
+		if err != nil {
+			return err
+		}
+		r := rule{spec: s, severity: severity}
+		if s.Field != "" && !slices.Contains(payment.Paths(), s.Field) {
+			return fail(s.line, "rule %s: field %q: no such path; %s", s.ID, s.Field, didYouMean(s.Field, payment.Paths()))
+		}
+		if r.expr, err = expr.Compile(s.Expr, options...); err != nil {
+			return fail(s.line, "rule %s: expr: %w", s.ID, err)
+		}
+		if s.When != "" {
+			if r.when, err = expr.Compile(s.When, options...); err != nil {
+				return fail(s.line, "rule %s: when: %w", s.ID, err)
+			}
+		}
+		p.rules = append(p.rules, r)
+	}
+	for i := range p.spec.FileRules {
+		s := &p.spec.FileRules[i]
+		severity, err := p.ruleHead(fail, seen, s.ID, s.Severity, s.Message, s.line)
+		if err != nil {
+			return err
+		}
+		switch {
+		case (len(s.Unique) > 0) == (s.Sum != ""):
+			return fail(s.line, "rule %s: write either unique: [paths] or sum: amount", s.ID)
+		case s.Sum != "" && (s.Sum != "amount" || s.Max <= 0):
+			return fail(s.line, "rule %s: sum: only amount can be summed, and max (kopecks) must be given", s.ID)
+		}
+		for _, path := range s.Unique {
+			if !slices.Contains(payment.Paths(), path) || path == "amount" {
+				return fail(s.line, "rule %s: unique %q: no such path; %s", s.ID, path, didYouMean(path, payment.Paths()))
+			}
+		}
+		p.fileRules = append(p.fileRules, fileRule{s, severity})
+	}
+	return nil
+}
+
+// site checks a profile's own rules, record by record.
+type site struct {
+	profile *Profile
+	field   func(path string) string
+	add     func(formats.Finding)
+	seen    []map[string]int
+	sums    []int64
+	over    []bool
+}
+
+func (p *Profile) site(field func(string) string, add func(formats.Finding)) *site {
+	n := len(p.fileRules)
+	return &site{profile: p, field: field, add: add, seen: make([]map[string]int, n), sums: make([]int64, n), over: make([]bool, n)}
+}
+
+func (s *site) check(o *payment.Order, raw map[string]any) {
+	if len(s.profile.rules) > 0 {
+		env := values(o, raw)
+		for _, r := range s.profile.rules {
+			force := formats.Rule[*payment.Order]{From: r.spec.From, Until: r.spec.Until}
+			if !force.InForce(o.Date) {
+				continue
+			}
+			// A rule that cannot be evaluated does not hold.
+			if r.when != nil {
+				if v, err := expr.Run(r.when, env); err == nil && v != true {
+					continue
+				}
+			}
+			if v, err := expr.Run(r.expr, env); err != nil || v != true {
+				s.report(r.spec.ID, r.severity, o.Record, r.spec.Field, r.spec.Message)
+			}
+		}
+	}
+	for i, r := range s.profile.fileRules {
+		if r.spec.Sum != "" {
+			if s.sums[i] += o.Amount; (s.sums[i] > r.spec.Max || s.sums[i] < 0) && !s.over[i] {
+				s.over[i] = true
+				s.report(r.spec.ID, r.severity, 0, "amount", r.spec.Message)
+			}
+			if s.over[i] {
+				s.sums[i] = 0
+			}
+			continue
+		}
+		var key strings.Builder
+		for _, path := range r.spec.Unique {
+			v, _ := o.Text(path)
+			key.WriteString(*v + "\x00")
+		}
+		if s.seen[i] == nil {
+			s.seen[i] = map[string]int{}
+		}
+		if _, twice := s.seen[i][key.String()]; twice {
+			s.report(r.spec.ID, r.severity, o.Record, r.spec.Unique[0], r.spec.Message)
+		}
+		s.seen[i][key.String()] = o.Record
+	}
+}
+
+func (s *site) report(id string, severity formats.Severity, record int, path string, m formats.Text) {
+	f := formats.Finding{Rule: id, Severity: severity, Record: record, Path: path, Message: m}
+	if path != "" {
+		f.Field = s.field(path)
+	}
+	s.add(f)
+}

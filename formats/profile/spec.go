@@ -1,0 +1,472 @@
+package profile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/charset"
+	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/formats/payment"
+)
+
+// spec is a profile as it is written. Every key is listed here; any other is an
+// error.
+type spec struct {
+	Profile   string        `yaml:"profile"` // its name, as ua.oshchad.payment-order
+	Version   string        `yaml:"version"`
+	Kind      string        `yaml:"kind"`
+	Title     formats.Text  `yaml:"title"` // what people call the layout
+	Match     matchSpec     `yaml:"match"`
+	Container containerSpec `yaml:"container"`
+	Charset   charsetSpec   `yaml:"charset"`
+	Limits    limitsSpec    `yaml:"limits"`
+	Record    []fieldSpec   `yaml:"record"`
+	// Absent are canonical paths that the layout cannot carry: rules about them do
+	// not apply, and every file gets a warning that says so.
+	Absent    []string       `yaml:"absent"`
+	Rules     []ruleSpec     `yaml:"rules"`
+	FileRules []fileRuleSpec `yaml:"file_rules"`
+}
+
+type matchSpec struct {
+	Name string `yaml:"name"` // RE2 on the file's name
+}
+
+type containerSpec struct {
+	Type        string `yaml:"type"`          // dbf, xml, pdf
+	Versions    []int  `yaml:"versions"`      // dbf: first bytes allowed
+	CharOver255 string `yaml:"char_over_255"` // dbf: "clipper" or nothing
+	Message     string `yaml:"message"`       // xml: pain.001.001.09
+}
+
+type charsetSpec struct {
+	Name     string `yaml:"name"`
+	FromLDID []int  `yaml:"from_ldid"` // dbf: language bytes that agree with name
+	Fold     string `yaml:"fold"`      // "cyrillic-i": Latin i within Cyrillic words is і
+}
+
+type limitsSpec struct {
+	MaxBytes   int64 `yaml:"max_bytes"`
+	MaxRecords int   `yaml:"max_records"`
+}
+
+type fieldSpec struct {
+	Src      names    `yaml:"src"` // one name, or several that are joined
+	To       string   `yaml:"to"`
+	Type     string   `yaml:"type"` // one type, or several with | for codes
+	Join     string   `yaml:"join"` // "raw": parts follow each other as they are; else trimmed
+	Required bool     `yaml:"required"`
+	Ignore   bool     `yaml:"ignore"`
+	Optional bool     `yaml:"optional"` // the field may be missing from the table
+	Max      int64    `yaml:"max"`      // characters; of money: kopecks
+	Min      int64    `yaml:"min"`
+	Pad      int      `yaml:"pad"`  // digits: zeros on the left up to so many
+	Unit     string   `yaml:"unit"` // of money: kopeck or hryvnia
+	Format   string   `yaml:"format"`
+	Values   []string `yaml:"values"`
+
+	line int
+}
+
+type ruleSpec struct {
+	ID       string       `yaml:"id"`
+	Title    string       `yaml:"title"`
+	Citation string       `yaml:"citation"`
+	When     string       `yaml:"when"`
+	Expr     string       `yaml:"expr"`
+	Field    string       `yaml:"field"` // canonical path that the finding names
+	Severity string       `yaml:"severity"`
+	From     string       `yaml:"from"`
+	Until    string       `yaml:"until"`
+	Message  formats.Text `yaml:"message"`
+
+	line int
+}
+
+type fileRuleSpec struct {
+	ID       string       `yaml:"id"`
+	Unique   []string     `yaml:"unique"` // canonical paths whose values together occur once
+	Sum      string       `yaml:"sum"`    // amount
+	Max      int64        `yaml:"max"`    // kopecks
+	Severity string       `yaml:"severity"`
+	Message  formats.Text `yaml:"message"`
+
+	line int
+}
+
+// names is one name or a list of them.
+type names []string
+
+func (n *names) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		*n = names{node.Value}
+		return nil
+	}
+	return node.Decode((*[]string)(n))
+}
+
+func (f *fieldSpec) UnmarshalYAML(node *yaml.Node) error {
+	type plain fieldSpec
+	f.line = node.Line
+	return node.Decode((*plain)(f))
+}
+
+func (r *ruleSpec) UnmarshalYAML(node *yaml.Node) error {
+	type plain ruleSpec
+	r.line = node.Line
+	return node.Decode((*plain)(r))
+}
+
+func (r *fileRuleSpec) UnmarshalYAML(node *yaml.Node) error {
+	type plain fileRuleSpec
+	r.line = node.Line
+	return node.Decode((*plain)(r))
+}
+
+// maxProfile bounds the text of one profile.
+const maxProfile = 256 << 10
+
+// parse reads and compiles one profile. Errors name the file, the line, the key
+// and what to write.
+func parse(file string, text []byte) (p *Profile, err error) {
+	defer func() { // a YAML library that panics must not take the daemon along
+		if v := recover(); v != nil {
+			p, err = nil, fmt.Errorf("%s: not readable as YAML", file)
+		}
+	}()
+	if len(text) > maxProfile {
+		return nil, fmt.Errorf("%s: larger than %d bytes", file, maxProfile)
+	}
+	var root yaml.Node
+	d := yaml.NewDecoder(strings.NewReader(string(text)))
+	if err := d.Decode(&root); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if d.Decode(new(yaml.Node)) == nil {
+		return nil, fmt.Errorf("%s: more than one document; write one profile a file", file)
+	}
+	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
+		return nil, fmt.Errorf("%s: empty; a profile begins with \"profile: NAME\"", file)
+	}
+	if err := checkKeys(file, root.Content[0], reflect.TypeFor[spec]()); err != nil {
+		return nil, err
+	}
+	var s spec
+	if err := root.Content[0].Decode(&s); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	sum := sha256.Sum256(text)
+	p = &Profile{spec: s, file: file, ref: formats.ProfileRef{Name: s.Profile, Version: s.Version, SHA256: hex.EncodeToString(sum[:])}}
+	if err := p.compile(root.Content[0]); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// checkKeys refuses keys that t does not have, repeated keys, aliases and merges.
+func checkKeys(file string, n *yaml.Node, t reflect.Type) error {
+	if n.Kind == yaml.AliasNode || n.Anchor != "" {
+		return fmt.Errorf("%s:%d: anchors and aliases are not allowed; write the value out", file, n.Line)
+	}
+	switch {
+	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
+		for _, e := range n.Content {
+			if err := checkKeys(file, e, t.Elem()); err != nil {
+				return err
+			}
+		}
+	case t.Kind() == reflect.Struct:
+		if n.Kind != yaml.MappingNode {
+			return fmt.Errorf("%s:%d: want a mapping with the keys %s", file, n.Line, strings.Join(keys(t), ", "))
+		}
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k := n.Content[i]
+			f, ok := fieldByKey(t, k.Value)
+			if !ok {
+				return fmt.Errorf("%s:%d: key %q: unknown; %s", file, k.Line, k.Value, didYouMean(k.Value, keys(t)))
+			}
+			if seen[k.Value] {
+				return fmt.Errorf("%s:%d: key %q: written twice; keep one", file, k.Line, k.Value)
+			}
+			seen[k.Value] = true
+			if err := checkKeys(file, n.Content[i+1], f.Type); err != nil {
+				return err
+			}
+		}
+	default:
+		for _, e := range n.Content {
+			if err := checkKeys(file, e, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// key is the YAML key of a struct field: its tag, or, for formats.Text, its name.
+func key(f reflect.StructField) string {
+	if tag := f.Tag.Get("yaml"); tag != "" {
+		return tag
+	}
+	return strings.ToLower(f.Name)
+}
+
+func keys(t reflect.Type) []string {
+	var list []string
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() {
+			list = append(list, key(f))
+		}
+	}
+	return list
+}
+
+func fieldByKey(t reflect.Type, name string) (reflect.StructField, bool) {
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() && key(f) == name {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+func didYouMean(s string, of []string) string {
+	best, least := "", 1<<30
+	for _, o := range of {
+		if d := distance(s, o); d < least {
+			best, least = o, d
+		}
+	}
+	if least <= 2 || least <= len(s)/2 {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "write one of " + strings.Join(of, ", ")
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = min(diagonal, row[j], row[j+1]) + 1
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+var (
+	nameOK = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
+	ruleID = regexp.MustCompile(`^[A-Z]{2,8}-[0-9]{3}$`)
+)
+
+// ours are the prefixes of rules that are built in; a profile's own rules take others.
+var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG"}
+
+func (p *Profile) compile(root *yaml.Node) error {
+	s := &p.spec
+	line := func(k string) int { return lineOf(root, k) }
+	fail := func(line int, format string, args ...any) error {
+		return fmt.Errorf("%s:%d: %w", p.file, line, fmt.Errorf(format, args...))
+	}
+	if !nameOK.MatchString(s.Profile) {
+		return fail(line("profile"), "profile %q: want a name of lower-case letters, digits, points and hyphens, as ua.bank.payment-order", s.Profile)
+	}
+	if s.Version == "" {
+		return fail(line("version"), "version: missing; write a text as \"2026.1\"")
+	}
+	if s.Title.UK == "" || s.Title.EN == "" {
+		return fail(line("title"), "title: write it in both languages, as {uk: ..., en: ...}")
+	}
+	kinds := map[string]string{"dbf": string(formats.PaymentInstruction), "xml": string(formats.PaymentInstruction), "pdf": string(formats.SupportingDocument)}
+	want, ok := kinds[s.Container.Type]
+	if !ok {
+		return fail(line("container"), "container type %q: unknown; %s", s.Container.Type, didYouMean(s.Container.Type, []string{"dbf", "xml", "pdf"}))
+	}
+	if s.Kind != want {
+		return fail(line("kind"), "kind %q: a container of type %s carries %s", s.Kind, s.Container.Type, want)
+	}
+	var err error
+	if p.name, err = regexp.Compile(s.Match.Name); err != nil {
+		return fail(line("match"), "match name: %w", err)
+	}
+	if s.Limits.MaxBytes < 0 || s.Limits.MaxRecords < 0 {
+		return fail(line("limits"), "limits: want numbers greater than 0")
+	}
+	if s.Limits.MaxBytes == 0 {
+		s.Limits.MaxBytes = 32 << 20
+	}
+	if s.Limits.MaxRecords == 0 {
+		s.Limits.MaxRecords = 50000
+	}
+
+	c := s.Container
+	switch {
+	case c.Type == "xml" && c.Message != iso20022.Pain001:
+		return fail(line("container"), "container message %q: unknown; write %q", c.Message, iso20022.Pain001)
+	case c.Type != "xml" && c.Message != "":
+		return fail(line("container"), "container message: only for type xml; remove it")
+	case c.Type != "dbf" && (len(c.Versions) > 0 || c.CharOver255 != "" || len(s.Record) > 0 || s.Charset.Name != "" || len(s.Charset.FromLDID) > 0 || len(s.Absent) > 0):
+		return fail(line("container"), "a container of type %s has no versions, char_over_255, charset, record or absent; remove them", c.Type)
+	case c.CharOver255 != "" && c.CharOver255 != "clipper":
+		return fail(line("container"), "char_over_255 %q: unknown; write clipper or remove it", c.CharOver255)
+	}
+	if c.Type == "pdf" && (len(s.Rules) > 0 || len(s.FileRules) > 0) {
+		return fail(line("rules"), "a pdf has no records for rules; remove them")
+	}
+	for _, v := range append(slices.Clone(c.Versions), s.Charset.FromLDID...) {
+		if v < 0 || v > 255 {
+			return fail(line("container"), "byte %d: want 0x00 to 0xFF", v)
+		}
+	}
+	if c.Type == "dbf" {
+		if p.page, ok = charset.Lookup(s.Charset.Name); !ok {
+			return fail(line("charset"), "charset name %q: unknown; %s", s.Charset.Name, didYouMean(s.Charset.Name, charset.Names()))
+		}
+		if len(s.Charset.FromLDID) == 0 {
+			return fail(line("charset"), "charset from_ldid: missing; list the language bytes that agree with %s, as [0x00, 0xC9]", s.Charset.Name)
+		}
+		if s.Charset.Fold != "" && s.Charset.Fold != "cyrillic-i" {
+			return fail(line("charset"), "charset fold %q: unknown; write cyrillic-i or remove it", s.Charset.Fold)
+		}
+		for _, v := range c.Versions {
+			p.dbf.Versions = append(p.dbf.Versions, byte(v))
+		}
+		p.dbf.LongChar = c.CharOver255 == "clipper"
+		p.dbf.MaxRecords = s.Limits.MaxRecords
+		if len(s.Record) == 0 {
+			return fail(line("record"), "record: missing; declare every field of the table")
+		}
+	}
+	if err := p.compileFields(fail); err != nil {
+		return err
+	}
+	for _, path := range s.Absent {
+		if !slices.Contains(payment.Paths(), path) {
+			return fail(line("absent"), "absent %q: no such path; %s", path, didYouMean(path, payment.Paths()))
+		}
+		if p.fields[path] != "" {
+			return fail(line("absent"), "absent %q: the record has it; remove one of the two", path)
+		}
+	}
+	return p.compileRules(fail)
+}
+
+func lineOf(n *yaml.Node, key string) int {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i].Line
+		}
+	}
+	return n.Line
+}
+
+type failer = func(line int, format string, args ...any) error
+
+func (p *Profile) compileFields(fail failer) error {
+	p.fields = map[string]string{}
+	p.declared = map[string]bool{}
+	for i := range p.spec.Record {
+		f := &p.spec.Record[i]
+		if len(f.Src) == 0 {
+			return fail(f.line, "src: missing; write the field's name in the table")
+		}
+		for _, src := range f.Src {
+			if p.declared[strings.ToLower(src)] {
+				return fail(f.line, "src %q: declared twice", src)
+			}
+			p.declared[strings.ToLower(src)] = true
+		}
+		if f.Ignore {
+			if f.To != "" || f.Required {
+				return fail(f.line, "ignore: such a field has no \"to\" and is not required; remove them")
+			}
+			continue
+		}
+		if len(f.Src) > 1 && f.Join != "raw" && f.Join != "trim" {
+			return fail(f.line, "join %q: with several fields write raw or trim", f.Join)
+		}
+		types := strings.Split(f.Type, "|")
+		for _, t := range types {
+			if _, ok := fieldTypes[t]; !ok {
+				return fail(f.line, "type %q: unknown; %s", t, didYouMean(t, typeNames()))
+			}
+			if len(types) > 1 && codeTypes[t] == "" {
+				return fail(f.line, "type %q: only edrpou, rnokpp, taxno9 and passport can stand together", f.Type)
+			}
+		}
+		switch {
+		case f.To == "" && len(f.Values) == 0:
+			return fail(f.line, "to: missing; write a canonical path, or values, or ignore: true")
+		case f.To != "" && !slices.Contains(payment.Paths(), f.To):
+			return fail(f.line, "to %q: no such path; %s", f.To, didYouMean(f.To, payment.Paths()))
+		case f.To != "" && p.fields[f.To] != "":
+			return fail(f.line, "to %q: filled twice", f.To)
+		case (f.To == "amount") != (f.Type == "money"):
+			return fail(f.line, "type %q: amount, and only amount, is money", f.Type)
+		case f.Type == "money" && f.Unit != "kopeck" && f.Unit != "hryvnia":
+			return fail(f.line, "unit %q: write kopeck or hryvnia", f.Unit)
+		case f.Type == "code" && len(f.Values) == 0:
+			return fail(f.line, "values: missing; list the values that the code may have")
+		case f.Type == "date" && f.Format != "" && dateFormats[f.Format] == "":
+			return fail(f.line, "format %q: unknown; write one of yyyymmdd, dd.mm.yyyy, dd/mm/yyyy, yyyy-mm-dd, yymmdd", f.Format)
+		case f.Pad < 0 || f.Pad > 32 || f.Min < 0 || f.Max < 0:
+			return fail(f.line, "pad, min, max: want numbers that are not negative; pad at most 32")
+		}
+		if f.To != "" {
+			p.fields[f.To] = strings.Join(f.Src, "+")
+		}
+	}
+	return nil
+}
+
+func severityOf(s string) (formats.Severity, error) {
+	var v formats.Severity
+	if s == "" {
+		return formats.Error, nil
+	}
+	err := v.UnmarshalText([]byte(s))
+	return v, err
+}
+
+func (p *Profile) ruleHead(fail failer, seen map[string]bool, id, severity string, m formats.Text, line int) (formats.Severity, error) {
+	if !ruleID.MatchString(id) {
+		return 0, fail(line, "rule id %q: want capitals, a hyphen and three digits, as SITE-001", id)
+	}
+	prefix, _, _ := strings.Cut(id, "-")
+	if slices.Contains(ours, prefix) {
+		return 0, fail(line, "rule id %q: the prefix %s belongs to built-in rules; take another", id, prefix)
+	}
+	if seen[id] {
+		return 0, fail(line, "rule id %q: used twice", id)
+	}
+	seen[id] = true
+	if m.UK == "" || m.EN == "" {
+		return 0, fail(line, "rule %s: message: write it in both languages, as {uk: ..., en: ...}", id)
+	}
+	v, err := severityOf(severity)
+	if err != nil {
+		return 0, fail(line, "rule %s: %w", id, err)
+	}
+	return v, nil
+}
