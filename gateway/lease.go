@@ -1,12 +1,37 @@
 package gateway
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
+
+// Errors that a processor tells apart.
+var (
+	// ErrLease is returned for a lease that is unknown or over.
+	ErrLease = errors.New("lease unknown or over")
+	// ErrAnswer is returned when a different answer was given already. The same
+	// answer again is no error.
+	ErrAnswer = errors.New("answered differently already")
+)
+
+// RefusedError is returned for a statement that does not hold; nothing of it was kept.
+type RefusedError struct {
+	Findings []formats.Finding
+}
+
+func (e *RefusedError) Error() string {
+	if len(e.Findings) == 0 {
+		return "statement refused"
+	}
+	return fmt.Sprintf("statement refused: %s and %d more findings", e.Findings[0].Rule, len(e.Findings)-1)
+}
 
 // Outcome is what became of a document, as receipts say it.
 type Outcome string
@@ -85,4 +110,18 @@ type Answer struct {
 	Outcome   Outcome `json:"outcome"`             // processed, returned, retry, dead
 	Reason    string  `json:"reason,omitempty"`    // required for returned and dead; goes into receipt 2
 	Reference string  `json:"reference,omitempty"` // the processor's own number
+}
+
+// Outgoing is a statement that a processor hands over for a client.
+type Outgoing struct {
+	Name string // of the file as the client gets it; empty: made from the statement
+	Kind formats.Kind
+
+	// Key names this handing over: a second one with the same client and Key
+	// returns the id of the first and keeps nothing. Empty: every one is new.
+	Key string
+
+	// Exactly one of the two is set.
+	Statement json.RawMessage // a canonical statement, to be rendered for the client
+	Content   io.Reader       // a ready file
 }
