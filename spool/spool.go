@@ -233,7 +233,10 @@ type Draft interface {
 	// Finish ends writing. The content must be attached by the next transactions
 	// or be discarded. ErrHole if bytes are missing.
 	Finish(ctx context.Context) (Content, error)
-	// Discard forgets the draft. After the content was attached it does nothing.
+	// Discard ends the draft and is called in any case, best by defer: until then
+	// the store keeps finished content for whoever is about to attach it. Content
+	// that was attached stays, and so does what was kept under a name. A second
+	// call does nothing.
 	Discard() error
 }
 

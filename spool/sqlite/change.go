@@ -1,0 +1,405 @@
+package sqlite
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/brama-gateway/brama/spool"
+)
+
+// maxInline bounds the bytes a caller may hand over in memory, whatever InlineMax is.
+const maxInline = 1 << 20
+
+// tx implements spool.Tx for one change of a group.
+type tx struct {
+	reader
+	store *Store
+
+	bytes   int64    // handed to the group
+	broken  error    // the transaction of the group is lost
+	dropped []string // drafts that nothing names any more, after the commit
+	keeps   *draft   // now has a name
+	fresh   bool     // free space was looked at and found enough
+}
+
+// fault marks the change as broken when err is more than a refused statement:
+// SQLite may have rolled back the whole group by itself.
+func (t *tx) fault(err error) error {
+	if c := code(err); c != 0 && !rejected(err) {
+		t.broken = err
+	}
+	return told(err)
+}
+
+func (t *tx) exec(text string, args ...any) (int64, error) {
+	n, err := t.s.exec(text, args...)
+	if err != nil {
+		return n, t.fault(err)
+	}
+	return n, nil
+}
+
+func note(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return b
+}
+
+func (t *tx) Insert(it spool.Item) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	if it.ID == 0 || it.ID > math.MaxInt64 {
+		return fmt.Errorf("item %s: not an id that can be stored", it.ID)
+	}
+	if !t.fresh {
+		if err := t.store.room(0); err != nil {
+			return fmt.Errorf("item %s: %w", it.ID, err)
+		}
+		t.fresh = true
+	}
+	ripe := it.NotBefore.IsZero()
+	_, err := t.s.exec(`INSERT INTO item (`+itemColumns+`, ripe) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,?)`,
+		int64(it.ID), string(it.Queue), it.Owner, string(it.State), it.Name, it.Label, it.Kind, it.Number, it.Date, it.SHA256, it.Size, it.Priority,
+		stamp(it.Received), stamp(it.Decided), stamp(it.Deadline), stamp(it.NotBefore), it.Attempts, it.Lease, stamp(it.LeaseUntil), note(it.Note), ripe)
+	if rejected(err) {
+		return fmt.Errorf("item %s: %w", it.ID, spool.ErrExists)
+	}
+	if err != nil {
+		return fmt.Errorf("item %s: %w", it.ID, t.fault(err))
+	}
+	if err := t.count(it.Queue, it.State, 1); err != nil {
+		return err
+	}
+	return t.line(it, ripe)
+}
+
+func (t *tx) count(queue spool.Queue, state spool.State, by int) error {
+	_, err := t.exec(`INSERT INTO tally (queue, state, n) VALUES (?, ?, ?)
+		ON CONFLICT (queue, state) DO UPDATE SET n = n + excluded.n`, string(queue), string(state), by)
+	if err != nil {
+		return fmt.Errorf("tally: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) Put(it spool.Item) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	var queue spool.Queue
+	var state spool.State
+	var version int64
+	err := t.s.row(`SELECT queue, state, version FROM item WHERE id = ?`, []any{int64(it.ID)}, &queue, &state, &version)
+	if err != nil {
+		return fmt.Errorf("item %s: %w", it.ID, t.fault(err))
+	}
+	if version != it.Version {
+		return fmt.Errorf("item %s: version %d, stored is %d: %w", it.ID, it.Version, version, spool.ErrConflict)
+	}
+	ripe := it.NotBefore.IsZero()
+	_, err = t.exec(`UPDATE item SET queue = ?, owner = ?, state = ?, name = ?, label = ?, kind = ?, number = ?, date = ?, sha256 = ?, size = ?,
+		priority = ?, received = ?, decided = ?, deadline = ?, not_before = ?, attempts = ?, lease = ?, lease_until = ?, note = ?, version = ?, ripe = ?
+		WHERE id = ?`,
+		string(it.Queue), it.Owner, string(it.State), it.Name, it.Label, it.Kind, it.Number, it.Date, it.SHA256, it.Size,
+		it.Priority, stamp(it.Received), stamp(it.Decided), stamp(it.Deadline), stamp(it.NotBefore), it.Attempts, it.Lease, stamp(it.LeaseUntil), note(it.Note),
+		version+1, ripe, int64(it.ID))
+	if err != nil {
+		return fmt.Errorf("item %s: %w", it.ID, err)
+	}
+	if queue != it.Queue || state != it.State {
+		if err := t.count(queue, state, -1); err != nil {
+			return err
+		}
+		if err := t.count(it.Queue, it.State, 1); err != nil {
+			return err
+		}
+	}
+	return t.line(it, ripe)
+}
+
+func (t *tx) Delete(id spool.ID) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	var queue spool.Queue
+	var state spool.State
+	if err := t.s.row(`SELECT queue, state FROM item WHERE id = ?`, []any{int64(id)}, &queue, &state); err != nil {
+		return fmt.Errorf("item %s: %w", id, t.fault(err))
+	}
+	for _, text := range []string{
+		`INSERT OR IGNORE INTO loose (content) SELECT content FROM part WHERE item = ?`,
+		`DELETE FROM part WHERE item = ?`,
+		`DELETE FROM post WHERE item = ?`,
+		`DELETE FROM seen WHERE item = ?`,
+		`DELETE FROM item WHERE id = ?`,
+	} {
+		if _, err := t.exec(text, int64(id)); err != nil {
+			return fmt.Errorf("item %s: %w", id, err)
+		}
+	}
+	return t.count(queue, state, -1)
+}
+
+func digest(s string) ([]byte, error) {
+	sum, err := hex.DecodeString(s)
+	if err != nil || len(sum) != sha256.Size || hex.EncodeToString(sum) != s {
+		return nil, errors.New("hash is not 64 lower-case hexadecimal digits")
+	}
+	return sum, nil
+}
+
+// hold finds or makes the row of a content.
+func (t *tx) hold(c spool.Content) (int64, error) {
+	sum, err := digest(c.SHA256)
+	if err != nil {
+		return 0, err
+	}
+	if c.Size < 0 {
+		return 0, errors.New("size is negative")
+	}
+	var id, size int64
+	err = t.s.row(`SELECT id, size FROM content WHERE sha256 = ?`, []any{sum}, &id, &size)
+	if err == nil {
+		if size != c.Size {
+			return 0, fmt.Errorf("size is %d, stored is %d: %w", c.Size, size, spool.ErrConflict)
+		}
+		return id, nil
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return 0, t.fault(err)
+	}
+	var bytes any
+	switch {
+	case c.Inline != nil || c.Size == 0:
+		if int64(len(c.Inline)) != c.Size || c.Size > maxInline {
+			return 0, fmt.Errorf("%d bytes in memory for a size of %d: %w", len(c.Inline), c.Size, spool.ErrTooLarge)
+		}
+		if sha256.Sum256(c.Inline) != [sha256.Size]byte(sum) {
+			return 0, errors.New("bytes do not have the hash")
+		}
+		bytes = notNil(c.Inline)
+		t.bytes += c.Size
+	default:
+		// A finished draft has put the file in its place and holds it there.
+		if t.store.files.heldSize(c.SHA256) != c.Size {
+			return 0, fmt.Errorf("its bytes are not here: %w", spool.ErrNotFound)
+		}
+	}
+	err = t.s.row(`INSERT INTO content (sha256, size, bytes) VALUES (?, ?, ?) RETURNING id`, []any{sum, c.Size, bytes}, &id)
+	if err != nil {
+		return 0, t.fault(err)
+	}
+	return id, nil
+}
+
+func (t *tx) AddPart(id spool.ID, name string, role spool.Role, c spool.Content, at time.Time) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	if name == "" {
+		return fmt.Errorf("part of %s: name is empty", id)
+	}
+	content, err := t.hold(c)
+	if err != nil {
+		return fmt.Errorf("part of %s: %w", id, err)
+	}
+	_, err = t.s.exec(`INSERT INTO part (item, name, role, added, content) VALUES (?, ?, ?, ?, ?)`, int64(id), name, string(role), stamp(at), content)
+	switch {
+	case foreign(err):
+		err = spool.ErrNotFound
+	case rejected(err):
+		err = spool.ErrExists
+	case err != nil:
+		err = t.fault(err)
+	default:
+		return nil
+	}
+	// The content's row may be left without a part when the caller goes on.
+	if _, e := t.exec(`INSERT OR IGNORE INTO loose (content) VALUES (?)`, content); e != nil {
+		err = e
+	}
+	return fmt.Errorf("part of %s: %w", id, err)
+}
+
+func (t *tx) RemovePart(id spool.ID, name string) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	var content int64
+	err := t.s.row(`DELETE FROM part WHERE item = ? AND name = ? RETURNING content`, []any{int64(id), name}, &content)
+	if err != nil {
+		return fmt.Errorf("part of %s: %w", id, t.fault(err))
+	}
+	if _, err := t.exec(`INSERT OR IGNORE INTO loose (content) VALUES (?)`, content); err != nil {
+		return fmt.Errorf("part of %s: %w", id, err)
+	}
+	return nil
+}
+
+func (t *tx) MoveParts(from, to spool.ID) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	_, err := t.s.exec(`UPDATE part SET item = ? WHERE item = ?`, int64(to), int64(from))
+	switch {
+	case foreign(err):
+		err = spool.ErrNotFound
+	case rejected(err):
+		err = spool.ErrExists
+	case err != nil:
+		err = t.fault(err)
+	default:
+		return nil
+	}
+	return fmt.Errorf("parts of %s to %s: %w", from, to, err)
+}
+
+func (t *tx) Append(e spool.Event) (int64, error) {
+	if err := t.live(); err != nil {
+		return 0, err
+	}
+	if e.ID == 0 || e.ID > math.MaxInt64 || e.Item > math.MaxInt64 {
+		return 0, fmt.Errorf("event %s: not an id that can be stored", e.ID)
+	}
+	// The key without a value takes the number after the greatest; rows are never
+	// deleted and one writer works at a time, so there are no gaps.
+	var seq int64
+	err := t.s.row(`INSERT INTO event (id, item, at, kind, record) VALUES (?, ?, ?, ?, ?) RETURNING seq`,
+		[]any{int64(e.ID), int64(e.Item), stamp(e.At), e.Kind, note(e.Record)}, &seq)
+	if rejected(err) {
+		return 0, fmt.Errorf("event %s: %w", e.ID, spool.ErrExists)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("event %s: %w", e.ID, t.fault(err))
+	}
+	t.bytes += int64(len(e.Record))
+	return seq, nil
+}
+
+func (t *tx) See(key spool.Key, id spool.ID) (spool.ID, error) {
+	if id == 0 || id > math.MaxInt64 {
+		return 0, fmt.Errorf("key of %s: not an id that can be stored", id)
+	}
+	first, found, err := t.Seen(key)
+	switch {
+	case err != nil:
+		return 0, t.fault(err)
+	case found && first == id:
+		return id, nil
+	case found:
+		return first, fmt.Errorf("key of %s: held by %s: %w", id, first, spool.ErrExists)
+	}
+	if _, err := t.exec(`INSERT INTO seen (key, item) VALUES (?, ?)`, key[:], int64(id)); err != nil {
+		return 0, fmt.Errorf("key of %s: %w", id, err)
+	}
+	return id, nil
+}
+
+func (t *tx) Forget(id spool.ID) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	if _, err := t.exec(`DELETE FROM seen WHERE item = ?`, int64(id)); err != nil {
+		return fmt.Errorf("keys of %s: %w", id, err)
+	}
+	return nil
+}
+
+func (t *tx) PutPost(p spool.Post) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	if p.Owner == "" || p.Box == "" || p.Name == "" || p.Item > math.MaxInt64 {
+		return errors.New("post: owner, box or name is empty")
+	}
+	_, err := t.exec(`INSERT OR REPLACE INTO post (`+postColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?)`,
+		p.Owner, p.Box, p.Name, int64(p.Item), p.Part, p.Size, stamp(p.At),
+		stamp(p.Told), stamp(p.Delivered), stamp(p.Acknowledged), stamp(p.Withdrawn))
+	if err != nil {
+		return fmt.Errorf("post: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) DeletePost(owner, box, name string) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	n, err := t.exec(`DELETE FROM post WHERE owner = ? AND box = ? AND name = ?`, owner, box, name)
+	if err == nil && n == 0 {
+		err = spool.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("post: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) Next(counter string) (int64, error) {
+	if err := t.live(); err != nil {
+		return 0, err
+	}
+	var n int64
+	err := t.s.row(`INSERT INTO counter (name, n) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET n = n + 1 RETURNING n`, []any{counter}, &n)
+	if err != nil {
+		return 0, fmt.Errorf("counter %q: %w", counter, t.fault(err))
+	}
+	return n, nil
+}
+
+func (t *tx) SetValue(bucket, key string, value []byte) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	var err error
+	if value == nil {
+		_, err = t.exec(`DELETE FROM value WHERE bucket = ? AND key = ?`, bucket, key)
+	} else {
+		_, err = t.exec(`INSERT OR REPLACE INTO value (bucket, key, value) VALUES (?, ?, ?)`, bucket, key, value)
+	}
+	if err != nil {
+		return fmt.Errorf("value %q in %q: %w", key, bucket, err)
+	}
+	t.bytes += int64(len(value))
+	return nil
+}
+
+func (t *tx) Unkeep(owner, name string) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	var draft string
+	if err := t.s.row(`DELETE FROM kept WHERE owner = ? AND name = ? RETURNING draft`, []any{owner, name}, &draft); err != nil {
+		return fmt.Errorf("kept draft: %w", t.fault(err))
+	}
+	t.dropped = append(t.dropped, draft)
+	return nil
+}
+
+func (t *tx) RenameKept(owner, from, to string) error {
+	if err := t.live(); err != nil {
+		return err
+	}
+	if to == "" {
+		return errors.New("kept draft: name is empty")
+	}
+	n, err := t.s.exec(`UPDATE kept SET name = ? WHERE owner = ? AND name = ?`, to, owner, from)
+	switch {
+	case rejected(err):
+		err = spool.ErrExists
+	case err != nil:
+		err = t.fault(err)
+	case n == 0:
+		err = spool.ErrNotFound
+	default:
+		return nil
+	}
+	return fmt.Errorf("kept draft: %w", err)
+}

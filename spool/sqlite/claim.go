@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/brama-gateway/brama/spool"
+)
+
+// line puts the owner of a ripe item in line. served of a new row is that of
+// the owner's other priorities; an owner who was never served gets a negative
+// number that grows with the id, and so comes before everybody who was, in the
+// order of first arrival.
+func (t *tx) line(it spool.Item, ripe bool) error {
+	if !ripe {
+		return nil
+	}
+	_, err := t.exec(`INSERT INTO turn (queue, state, owner, priority, served, idle)
+		VALUES (?1, ?2, ?3, ?4, COALESCE((SELECT MAX(served) FROM turn WHERE queue = ?1 AND state = ?2 AND owner = ?3), ?5), 0)
+		ON CONFLICT (queue, state, owner, priority) DO UPDATE SET idle = 0 WHERE idle <> 0`,
+		string(it.Queue), string(it.State), it.Owner, it.Priority, int64(it.ID)+math.MinInt64)
+	if err != nil {
+		return fmt.Errorf("turn: %w", err)
+	}
+	return nil
+}
+
+const (
+	sqlRipen = `SELECT ` + itemColumns + ` FROM item WHERE queue = ? AND state = ? AND ripe = 0 AND not_before <= ? ORDER BY not_before LIMIT 1000`
+	sqlTurn  = `SELECT owner, priority FROM turn WHERE queue = ? AND state = ? AND idle = 0 ORDER BY priority DESC, served, owner LIMIT 1 OFFSET ?`
+	sqlPick  = `SELECT ` + itemColumns + ` FROM item
+		WHERE queue = ? AND state = ? AND owner = ? AND priority = ? AND ripe = 1 AND not_before <= ? ORDER BY id LIMIT 1`
+	sqlAny = `SELECT 1 FROM item WHERE queue = ? AND state = ? AND owner = ? AND priority = ? AND ripe = 1 LIMIT 1`
+)
+
+func (t *tx) Claim(c spool.Claim) ([]spool.Item, error) {
+	if err := t.live(); err != nil {
+		return nil, err
+	}
+	if c.Token == nil || c.TTL <= 0 || c.From == c.To {
+		return nil, errors.New("claim: needs a token, a time to live and two different states")
+	}
+	if err := t.ripen(c); err != nil {
+		return nil, fmt.Errorf("claim: %w", t.fault(err))
+	}
+	var out []spool.Item
+	skip := 0 // turns whose work is ripe by an earlier claim's clock, not by this one's
+	for len(out) < c.Max {
+		it, found, err := t.pick(c, &skip)
+		if err != nil {
+			return nil, fmt.Errorf("claim: %w", t.fault(err))
+		}
+		if !found {
+			break
+		}
+		it.State, it.Lease, it.LeaseUntil = c.To, c.Token(), clock(stamp(c.Now.Add(c.TTL)))
+		it.Attempts++
+		if it.Lease == "" {
+			return nil, errors.New("claim: the lease token is empty")
+		}
+		if err := t.Put(it); err != nil {
+			return nil, err
+		}
+		it.Version++
+		if _, err := t.exec(`UPDATE turn SET served = ? WHERE queue = ? AND state = ? AND owner = ?`,
+			t.store.serve(), string(c.Queue), string(c.From), it.Owner); err != nil {
+			return nil, fmt.Errorf("claim: %w", err)
+		}
+		out = append(out, it)
+	}
+	return out, nil
+}
+
+// ripen puts in line whose NotBefore has passed.
+func (t *tx) ripen(c spool.Claim) error {
+	var ripe []spool.Item
+	err := t.s.rows(sqlRipen, []any{string(c.Queue), string(c.From), stamp(c.Now)}, func(scan func(...any) error) error {
+		it, err := scanItem(scan)
+		ripe = append(ripe, it)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, it := range ripe {
+		if _, err := t.exec(`UPDATE item SET ripe = 1 WHERE id = ?`, int64(it.ID)); err != nil {
+			return err
+		}
+		if err := t.line(it, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) pick(c spool.Claim, skip *int) (spool.Item, bool, error) {
+	for {
+		var owner string
+		var priority int
+		err := t.s.row(sqlTurn, []any{string(c.Queue), string(c.From), *skip}, &owner, &priority)
+		if errors.Is(err, sql.ErrNoRows) {
+			return spool.Item{}, false, nil
+		}
+		if err != nil {
+			return spool.Item{}, false, err
+		}
+		st, err := t.s.stmt(sqlPick)
+		if err != nil {
+			return spool.Item{}, false, err
+		}
+		it, err := scanItem(st.QueryRow(string(c.Queue), string(c.From), owner, priority, stamp(c.Now)).Scan)
+		if err == nil {
+			return it, true, nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return spool.Item{}, false, err
+		}
+		var one int
+		err = t.s.row(sqlAny, []any{string(c.Queue), string(c.From), owner, priority}, &one)
+		switch {
+		case err == nil:
+			*skip++ // the clock has stepped back: leave it in line
+		case errors.Is(err, sql.ErrNoRows):
+			if _, err := t.exec(`UPDATE turn SET idle = 1 WHERE queue = ? AND state = ? AND owner = ? AND priority = ?`,
+				string(c.Queue), string(c.From), owner, priority); err != nil {
+				return spool.Item{}, false, err
+			}
+		default:
+			return spool.Item{}, false, err
+		}
+	}
+}
