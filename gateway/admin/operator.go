@@ -96,11 +96,12 @@ const (
 	Unchanged Op = "unchanged"
 )
 
-// FieldChange is one key of an entry, before and after, as YAML.
+// FieldChange is one difference of an entry, for people: a client.Change with
+// names for JSON.
 type FieldChange struct {
-	Field string `json:"field"`
-	Old   string `json:"old,omitempty"`
-	New   string `json:"new,omitempty"`
+	Key string `json:"key"`
+	Old string `json:"old,omitempty"` // empty: added
+	New string `json:"new,omitempty"` // empty: removed
 }
 
 // Filter selects items of the spool. Zero fields do not restrict.

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/brama-gateway/brama/formats"
+)
+
+// commands in the order of help: what one needs first stands first. Filled in
+// init because help itself is reached from the table.
+var commands []command
+
+func init() {
+	commands = []command{
+		{"init", "--dir DIR [--listen HOST:PORT] [--demo]", formats.Text{UK: "створити каталог шлюзу: ключі, сертифікати, конфігурацію", EN: "make a gateway's directory: keys, certificates, configuration"}, initialise},
+		{"status", "", formats.Text{UK: "стан шлюзу", EN: "how the gateway is"}, status},
+		{"reload", "", formats.Text{UK: "перечитати конфігурацію, довірені сертифікати, профілі", EN: "read configuration, trust and profiles anew"}, reload},
+
+		{"client apply", "-f FILE|DIR... [--dry-run]", formats.Text{UK: "внести клієнтів до реєстру: усе або нічого", EN: "put clients into the register: all or nothing"}, clientApply},
+		{"client list", "", formats.Text{UK: "клієнти реєстру", EN: "clients of the register"}, clientList},
+		{"client show", "ID", formats.Text{UK: "запис одного клієнта", EN: "one client's entry"}, clientShow},
+		{"client export", "", formats.Text{UK: "увесь реєстр у вигляді YAML", EN: "the whole register as YAML"}, clientExport},
+		{"client disable", "ID --reason TEXT", formats.Text{UK: "закрити клієнтові вхід", EN: "shut a client out"}, clientDisable},
+
+		{"spool list", "[--client ID] [--state STATE,...] [--kind KIND] [--document NAME] [--queue QUEUE] [--from TIME] [--to TIME] [--before ID] [--limit N]", formats.Text{UK: "документи у шлюзі, найновіші першими", EN: "documents in the gateway, newest first"}, spoolList},
+		{"spool show", "ID", formats.Text{UK: "один документ: частини, історія, квитанція", EN: "one document: parts, history, receipt"}, spoolShow},
+		{"spool retry", "ID --reason TEXT", formats.Text{UK: "повернути мертвий документ до черги", EN: "put a dead document back into the queue"}, spoolRetry},
+		{"spool bury", "ID --reason TEXT", formats.Text{UK: "вилучити документ із черги до рішення людини", EN: "take a document out of the queue until a person decides"}, spoolBury},
+		{"spool release", "ID --reason TEXT", formats.Text{UK: "забрати оренду в обробника або негайно перевірити відкладений", EN: "take a lease back, or examine a held document at once"}, spoolRelease},
+		{"statement put", "--client ID [--name NAME] FILE", formats.Text{UK: "передати клієнтові виписку", EN: "give a client a statement"}, statementPut},
+
+		{"trust add", "[--anchor] FILE...", formats.Text{UK: "додати корінь довіри (--anchor) або проміжний сертифікат, CRL", EN: "add a trust anchor (--anchor), or an intermediate certificate, a CRL"}, trustAdd},
+		{"trust list", "", formats.Text{UK: "корені довіри та допоміжні матеріали", EN: "anchors and material"}, trustList},
+
+		{"version", "", formats.Text{UK: "версія", EN: "version"}, version},
+	}
+}
+
+// help writes the list of commands, or the usage of the one that was called.
+func (c *call) help(w io.Writer) {
+	if cmd := c.command; cmd != nil {
+		fmt.Fprintf(w, "%s\n\n  bramactl %s %s\n", cmd.short.In(c.lang), cmd.name, cmd.usage)
+	} else {
+		fmt.Fprintf(w, "%s\n\n", c.t("bramactl: інструмент оператора шлюзу «Брама»", "bramactl: the operator's tool of the Brama gateway"))
+		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+		for _, cmd := range commands {
+			fmt.Fprintf(t, "  %s\t%s\n", cmd.name, cmd.short.In(c.lang))
+		}
+		t.Flush()
+		fmt.Fprintf(w, "\n%s\n", c.t("Докладно про команду: bramactl help КОМАНДА", "About one command: bramactl help COMMAND"))
+	}
+	fmt.Fprintf(w, "\n%s\n", c.t(
+		`Для всіх команд:
+  --config ФАЙЛ   конфігурація шлюзу (інакше $BRAMA_CONFIG або /etc/brama/brama.yaml)
+  --socket ФАЙЛ   сокет оператора, якщо він не той, що в конфігурації
+  --lang uk|en    мова повідомлень
+  --json          вивід для програм
+
+Код завершення: 0 так, 1 ні, 2 не вирішено, 3 не вдалося виконати (docs/bramactl.md)`,
+		`Every command takes:
+  --config FILE   the gateway's configuration (else $BRAMA_CONFIG or /etc/brama/brama.yaml)
+  --socket FILE   the operator's socket, when it is not the configured one
+  --lang uk|en    language of messages
+  --json          output for programs
+
+Exit code: 0 yes, 1 no, 2 undecided, 3 could not (docs/bramactl.md)`))
+}
