@@ -1,0 +1,222 @@
+package cades
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/brama-gateway/brama/crypto/algorithm"
+	"github.com/brama-gateway/brama/crypto/cms"
+	"github.com/brama-gateway/brama/crypto/der"
+	"github.com/brama-gateway/brama/crypto/pki"
+)
+
+// Validate gives the verdict over a container and every signature in it. It
+// never panics: a fault of the reader's own is a FORMAT_FAILURE.
+func Validate(in Input, o Options) (r *Report) {
+	defer func() {
+		if p := recover(); p != nil {
+			r = failed(FormatFailure, fmt.Sprintf("reader fault (%T): report this file", p))
+		}
+	}()
+	return validate(in, o)
+}
+
+func failed(sub SubIndication, detail string) *Report {
+	return &Report{Indication: TotalFailed, SubIndication: sub, Detail: detail}
+}
+
+func validate(in Input, o Options) *Report {
+	data, err := cms.Unarmour(in.Container)
+	if err != nil {
+		r := failed(FormatFailure, err.Error())
+		r.NotContainer = Sniff(in.Container) == NotCMS
+		return r
+	}
+	if len(data) == 0 {
+		r := failed(FormatFailure, "no bytes")
+		r.NotContainer = true
+		return r
+	}
+	sd, err := cms.Parse(data, cms.Options{BERSignerInfo: o.Tolerate[BERSignerInfo]})
+	if err != nil {
+		r := failed(FormatFailure, err.Error())
+		r.NotContainer = errors.Is(err, cms.ErrNotCMS)
+		if kind, attached, err := cms.Head(data); err == nil && kind == cms.TypeSignedData {
+			r.Attached = attached
+		}
+		return r
+	}
+	return judge(sd, in, o, false)
+}
+
+// judge validates a parsed container; inner marks one found within another.
+func judge(sd *cms.SignedData, in Input, o Options, inner bool) *Report {
+	r := failed(FormatFailure, "")
+	r.Attached = sd.Attached
+	if sd.Attached {
+		r.Content = sd.Content
+	}
+	refuse := func(detail string) *Report {
+		r.Detail = detail
+		return r
+	}
+	if sd.Attached && in.Detached != nil {
+		return refuse("content is inside the container and beside it")
+	}
+	if len(sd.Signers) == 0 {
+		return refuse("no signature in the container")
+	}
+	if sd.ContentType != cms.Data && sd.ContentType != cms.TypeSignedData {
+		return refuse("encapsulated content type " + string(sd.ContentType) + " is not id-data")
+	}
+	if sd.Attached && len(sd.Content) == 0 || in.Detached != nil && in.Detached.Size() == 0 {
+		return refuse("content is empty")
+	}
+	nested := nestedIn(sd)
+	if sd.ContentType == cms.TypeSignedData && nested == nil {
+		return refuse("encapsulated content type is not id-data")
+	}
+	if nested != nil && (inner || !o.Tolerate[NestedSignedData]) {
+		return refuse("SignedData within SignedData")
+	}
+	if sd.Attached && cms.IsAttributes(sd.Content) {
+		r.SubIndication = SigConstraintsFailure
+		return refuse("content is a set of signed attributes")
+	}
+
+	c := newShared(sd, in, o)
+	for i := range sd.Signers {
+		s := c.signature(&sd.Signers[i])
+		if nested != nil {
+			s.Tolerances = append(s.Tolerances, NestedSignedData)
+		}
+		r.Signatures = append(r.Signatures, s)
+	}
+	if nested != nil {
+		within, err := cms.Parse(nested, cms.Options{BERSignerInfo: o.Tolerate[BERSignerInfo]})
+		if err != nil {
+			return refuse("inner container: " + err.Error())
+		}
+		if !within.Attached {
+			return refuse("inner container is detached")
+		}
+		w := judge(within, Input{}, o, true)
+		r.Signatures = append(r.Signatures, w.Signatures...)
+		r.Content = w.Content
+		if len(w.Signatures) == 0 {
+			r.SubIndication = w.SubIndication
+			return refuse("inner container: " + w.Detail)
+		}
+	}
+	r.sum()
+	return r
+}
+
+// sum sets the verdict of the whole from those of the signatures.
+func (r *Report) sum() {
+	worst := r.Signatures[0]
+	for _, s := range r.Signatures[1:] {
+		if worse(s, worst) {
+			worst = s
+		}
+	}
+	r.Indication, r.SubIndication, r.Detail = worst.Indication, worst.SubIndication, worst.Detail
+}
+
+// worse: TOTAL-FAILED before INDETERMINATE before TOTAL-PASSED; what waiting
+// cannot cure before what it can.
+func worse(a, b Signature) bool {
+	rank := func(s Signature) int {
+		switch {
+		case s.Indication == TotalPassed:
+			return 0
+		case s.Indication == TotalFailed:
+			return 3
+		case s.SubIndication == TryLater:
+			return 1
+		}
+		return 2
+	}
+	return rank(a) > rank(b)
+}
+
+// nestedIn gives the ContentInfo that is the content of sd, or nil. Writers put
+// it there whole, or under id-signedData without its ContentInfo.
+func nestedIn(sd *cms.SignedData) []byte {
+	if !sd.Attached {
+		return nil
+	}
+	if kind, _, err := cms.Head(sd.Content); err == nil && kind == cms.TypeSignedData {
+		return sd.Content
+	}
+	if sd.ContentType != cms.TypeSignedData {
+		return nil
+	}
+	whole := der.Sequence(cms.TypeSignedData.Encode(), der.Explicit(0, sd.Content))
+	if _, _, err := cms.Head(whole); err != nil {
+		return nil
+	}
+	return whole
+}
+
+// shared is what the signatures of one container share.
+type shared struct {
+	sd       *cms.SignedData
+	in       Input
+	o        Options
+	embedded []*pki.Certificate
+	evidence []pki.Evidence
+	sums     map[der.OID]sum
+}
+
+type sum struct {
+	value []byte
+	err   error
+}
+
+func newShared(sd *cms.SignedData, in Input, o Options) *shared {
+	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[der.OID]sum)}
+	for _, raw := range sd.Certificates {
+		// One that cannot be read is no signer and no issuer; that is all.
+		if cert, err := pki.ParseCertificate(raw); err == nil {
+			c.embedded = append(c.embedded, cert)
+		}
+	}
+	var lists pki.CRLs
+	for _, raw := range sd.CRLs {
+		if l, err := pki.ParseCRL(raw); err == nil {
+			lists = append(lists, l)
+		}
+	}
+	if lists != nil {
+		c.evidence = append(c.evidence[:len(c.evidence):len(c.evidence)], lists)
+	}
+	return c
+}
+
+// errNoContent: the container is detached and no document came with it.
+var errNoContent = errors.New("no document beside the detached container")
+
+// contentSum hashes the content. key is the signer's, nil if not known.
+func (c *shared) contentSum(d *algorithm.Digest, key crypto.PublicKey) ([]byte, error) {
+	if s, ok := c.sums[d.OID]; ok && !d.Keyed {
+		return s.value, s.err
+	}
+	h := d.New(key)
+	var s sum
+	switch {
+	case c.sd.Attached:
+		h.Write(c.sd.Content)
+	case c.in.Detached == nil:
+		s.err = errNoContent
+	default:
+		_, s.err = io.Copy(h, io.NewSectionReader(c.in.Detached, 0, c.in.Detached.Size()))
+	}
+	if s.err == nil {
+		s.value = h.Sum(nil)
+	}
+	c.sums[d.OID] = s
+	return s.value, s.err
+}

@@ -1,0 +1,432 @@
+package pki
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/brama-gateway/brama/crypto/algorithm"
+	"github.com/brama-gateway/brama/crypto/der"
+)
+
+// Bounds on the work of one path validation.
+const (
+	maxSignatureChecks   = 100
+	maxQuestions         = 100
+	maxNesting           = 3
+	defaultIntermediates = 8
+)
+
+// work is what was spent, also on the paths of alternate issuers.
+type work struct{ checks, questions int }
+
+// Outcome of path validation. The zero value refuses.
+type Outcome uint8
+
+// The outcomes, in the order in which the better of two failed paths is told.
+const (
+	NoChain              Outcome = iota // no chain of good signatures to an anchor
+	WorkLimit                           // given up after too much work
+	WeakAlgorithm                       // an algorithm or key in the chain is weak or unknown
+	ConstraintsFailure                  // a constraint or extension in the chain forbids it
+	OutOfBounds                         // a certificate of the chain is not valid at the time
+	AuthorityRevoked                    // an authority of the chain is revoked
+	CertificateRevoked                  // the certificate itself is revoked
+	CertificateHeld                     // it, or an authority, is on hold
+	NoRevocationEvidence                // nothing fresh says that it is not revoked: try later
+	ValidPath                           // all holds
+)
+
+// PathOptions are the conditions of a validation.
+type PathOptions struct {
+	// At is the time for which everything has to be valid.
+	At time.Time
+	// Material is looked through beside the store's, and never trusted.
+	Material []*Certificate
+	// Evidence is asked beside the store's CRLs.
+	Evidence []Evidence
+	// WithoutRevocation leaves revocation unchecked. For closed test networks.
+	WithoutRevocation bool
+	// MaxIntermediates bounds the certificates between the two ends, not
+	// counting self-issued ones; 0 stands for 8, a negative number for none.
+	MaxIntermediates int
+	// Policies is the user-initial-policy-set of RFC 5280, 6.1.1; empty is any.
+	Policies []der.OID
+	// ExplicitPolicy and InhibitAnyPolicy are the initial indicators there.
+	ExplicitPolicy, InhibitAnyPolicy bool
+}
+
+// Path is the result of a validation.
+type Path struct {
+	Outcome Outcome
+	// Detail says in English what failed, without personal data.
+	Detail string
+	// Chain runs from the certificate to the anchor; of the best failed path
+	// where none is valid, nil if there was no chain.
+	Chain []*Certificate
+	// Evidence is what the revocation answers rest on.
+	Evidence []EvidenceRef
+	// RevokedAt is set for the outcomes that tell of revocation.
+	RevokedAt time.Time
+}
+
+// Validate looks for a path from leaf to an anchor that holds under RFC 5280,
+// section 6.1, without policy mappings and name constraints: certificates with
+// those are refused, as are unknown critical extensions. Revocation of every
+// certificate but the anchor has to be answered. Anchors themselves are held to
+// their validity, key size and constraints too.
+func (s *Store) Validate(leaf *Certificate, o PathOptions) Path {
+	b := newBuilder(s, o)
+	if leaf == nil {
+		return b.best
+	}
+	b.extend([]*Certificate{leaf})
+	if b.exhausted && b.best.Outcome < WorkLimit {
+		b.best = Path{Outcome: WorkLimit, Detail: "path building took too much work"}
+	}
+	return b.best
+}
+
+// intermediates counts the authorities of a chain under construction.
+func intermediates(chain []*Certificate) int {
+	n := 0
+	for _, c := range chain[1:] {
+		if !c.SelfIssued() {
+			n++
+		}
+	}
+	return n
+}
+
+type edge struct{ child, issuer [32]byte }
+
+type builder struct {
+	store     *Store
+	o         PathOptions
+	material  map[string][]*Certificate
+	evidence  []Evidence
+	work      *work
+	exhausted bool
+	edges     map[edge]error
+	best      Path
+	// nesting counts validations of alternate issuers within another.
+	nesting int
+}
+
+func newBuilder(s *Store, o PathOptions) *builder {
+	b := &builder{
+		store: s, o: o, work: &work{}, edges: make(map[edge]error), material: make(map[string][]*Certificate),
+		evidence: append([]Evidence{s}, o.Evidence...),
+		best:     Path{Detail: "no chain to a trust anchor"},
+	}
+	for _, c := range o.Material {
+		if c != nil {
+			b.material[c.Subject.key] = append(b.material[c.Subject.key], c)
+		}
+	}
+	return b
+}
+
+func (b *builder) note(p Path) {
+	if p.Outcome > b.best.Outcome {
+		b.best = p
+	}
+}
+
+func (b *builder) maxIntermediates() int {
+	switch {
+	case b.o.MaxIntermediates == 0:
+		return defaultIntermediates
+	case b.o.MaxIntermediates < 0:
+		return 0
+	}
+	return b.o.MaxIntermediates
+}
+
+// extend tries to lengthen chain to an anchor; true means a valid path is in
+// b.best. Its depth is bounded by the number of signature checks.
+func (b *builder) extend(chain []*Certificate) bool {
+	last := chain[len(chain)-1]
+	if b.store.IsAnchor(last) {
+		p := b.judge(chain)
+		b.note(p)
+		return p.Outcome == ValidPath
+	}
+	for _, issuer := range b.candidates(last) {
+		if slices.ContainsFunc(chain, func(c *Certificate) bool {
+			return c.Subject.Same(issuer.Subject) && bytes.Equal(c.RawSPKI, issuer.RawSPKI)
+		}) {
+			continue
+		}
+		if !b.store.IsAnchor(issuer) && !issuer.SelfIssued() && intermediates(chain) >= b.maxIntermediates() {
+			b.note(Path{Outcome: ConstraintsFailure, Detail: "chain is too long"})
+			continue
+		}
+		if err := b.signed(last, issuer); err != nil {
+			if errors.Is(err, algorithm.ErrWeak) || errors.Is(err, algorithm.ErrUnknown) {
+				b.note(Path{Outcome: WeakAlgorithm, Detail: "certificate signature: " + err.Error()})
+			}
+			if b.exhausted {
+				return false
+			}
+			continue
+		}
+		if b.extend(append(slices.Clip(chain), issuer)) {
+			return true
+		}
+		if b.exhausted {
+			return false
+		}
+	}
+	return false
+}
+
+// signed checks the signature of child by issuer, once for each pair, within
+// the budget.
+func (b *builder) signed(child, issuer *Certificate) error {
+	k := edge{child.sum, issuer.sum}
+	if err, ok := b.edges[k]; ok {
+		return err
+	}
+	if b.work.checks >= maxSignatureChecks {
+		b.exhausted = true
+		return errors.New("too much work")
+	}
+	b.work.checks++
+	err := child.checkSignatureBy(issuer)
+	b.edges[k] = err
+	return err
+}
+
+// candidates are the certificates whose subject is c's issuer: those with the
+// matching key identifier first, anchors before others.
+func (b *builder) candidates(c *Certificate) []*Certificate {
+	var out []*Certificate
+	if b.store != nil {
+		out = append(out, b.store.bySubject[c.Issuer.key]...)
+	}
+	out = append(out, b.material[c.Issuer.key]...)
+	order := func(x *Certificate) int {
+		n := 1
+		switch {
+		case c.AuthorityKeyID == nil || x.SubjectKeyID == nil:
+		case bytes.Equal(c.AuthorityKeyID, x.SubjectKeyID):
+			n = 0
+		default:
+			n = 2
+		}
+		n *= 2
+		if !b.store.IsAnchor(x) {
+			n++
+		}
+		return n
+	}
+	slices.SortStableFunc(out, func(x, y *Certificate) int { return order(x) - order(y) })
+	return slices.CompactFunc(out, func(x, y *Certificate) bool { return x.Equal(y) })
+}
+
+// judge validates a whole chain, leaf first and anchor last, whose signatures
+// are known to be good.
+func (b *builder) judge(chain []*Certificate) Path {
+	if p := b.constraints(chain); p.Outcome != ValidPath {
+		p.Chain = chain
+		return p
+	}
+	if b.o.WithoutRevocation {
+		return Path{Outcome: ValidPath, Chain: chain}
+	}
+	p := b.revocation(chain)
+	p.Chain = chain
+	return p
+}
+
+// policies is a set of policies; any stands for all of them.
+type policies struct {
+	any bool
+	set []der.OID
+}
+
+func (p policies) empty() bool { return !p.any && len(p.set) == 0 }
+
+func (p policies) and(list []der.OID) policies {
+	if p.any {
+		return policies{set: list}
+	}
+	var out []der.OID
+	for _, oid := range p.set {
+		if slices.Contains(list, oid) {
+			out = append(out, oid)
+		}
+	}
+	return policies{set: out}
+}
+
+// constraints is RFC 5280, 6.1.2 to 6.1.5, from the anchor down to the leaf.
+func (b *builder) constraints(chain []*Certificate) Path {
+	fail := func(o Outcome, why string) Path { return Path{Outcome: o, Detail: why} }
+	n := len(chain) - 1
+	maxPath := n
+	explicit, inhibitAny := n+1, n+1
+	if b.o.ExplicitPolicy {
+		explicit = 0
+	}
+	if b.o.InhibitAnyPolicy {
+		inhibitAny = 0
+	}
+	valid := policies{any: true}
+
+	for i := n; i >= 0; i-- {
+		c, anchor, leaf := chain[i], i == n, i == 0
+		who := "a CA certificate"
+		switch {
+		case leaf:
+			who = "the certificate"
+		case anchor:
+			who = "the anchor"
+		}
+		if c.refusal != "" {
+			return fail(ConstraintsFailure, who+": "+c.refusal)
+		}
+		if c.PublicKey == nil {
+			return fail(WeakAlgorithm, who+": public key is of an unknown algorithm or malformed")
+		}
+		if err := algorithm.CheckKey(c.PublicKey); err != nil {
+			return fail(WeakAlgorithm, who+": "+err.Error())
+		}
+		if b.o.At.Before(c.NotBefore) {
+			return fail(OutOfBounds, who+" is not valid yet")
+		}
+		if b.o.At.After(c.NotAfter) {
+			return fail(OutOfBounds, who+" has expired")
+		}
+		selfIssued := c.SelfIssued()
+		if !anchor {
+			// RFC 5280, 4.2.1.1: all but self-signed certificates have one.
+			if !c.hasAuthorityKeyID && !selfIssued {
+				return fail(ConstraintsFailure, who+" has no authorityKeyIdentifier")
+			}
+			// 6.1.3 (d) to (f), without mappings.
+			switch {
+			case c.Policies == nil:
+				valid = policies{}
+			case slices.Contains(c.Policies, anyPolicy) && (inhibitAny > 0 || !leaf && selfIssued):
+			default:
+				own := slices.DeleteFunc(slices.Clone(c.Policies), func(p der.OID) bool { return p == anyPolicy })
+				valid = valid.and(own)
+			}
+			if explicit == 0 && valid.empty() {
+				return fail(ConstraintsFailure, "certificate policies leave nothing in common")
+			}
+		}
+		if leaf {
+			break
+		}
+		// 6.1.4 (k) to (n).
+		if !c.IsCA && !(anchor && c.Version < 3) {
+			return fail(ConstraintsFailure, who+" is not a CA (basicConstraints)")
+		}
+		if c.KeyUsage&KeyCertSign == 0 && (c.HasKeyUsage || !anchor) {
+			return fail(ConstraintsFailure, who+" must not sign certificates (keyUsage)")
+		}
+		if c.Subject.Empty() {
+			return fail(ConstraintsFailure, who+" has an empty subject")
+		}
+		if !anchor && !selfIssued {
+			if maxPath <= 0 {
+				return fail(ConstraintsFailure, "path length constraint is exceeded")
+			}
+			maxPath--
+		}
+		if c.MaxPathLen >= 0 && c.MaxPathLen < maxPath {
+			maxPath = c.MaxPathLen
+		}
+		if anchor {
+			continue
+		}
+		// 6.1.4 (h) to (j).
+		if !selfIssued {
+			explicit, inhibitAny = max(explicit-1, 0), max(inhibitAny-1, 0)
+		}
+		if c.requireExplicitPolicy >= 0 {
+			explicit = min(explicit, c.requireExplicitPolicy)
+		}
+		if c.inhibitAnyPolicy >= 0 {
+			inhibitAny = min(inhibitAny, c.inhibitAnyPolicy)
+		}
+	}
+	// 6.1.5 (a), (b), (g).
+	explicit = max(explicit-1, 0)
+	if n > 0 && chain[0].requireExplicitPolicy == 0 {
+		explicit = 0
+	}
+	if len(b.o.Policies) > 0 && !slices.Contains(b.o.Policies, anyPolicy) {
+		valid = valid.and(b.o.Policies)
+	}
+	if explicit == 0 && valid.empty() {
+		return fail(ConstraintsFailure, "no acceptable certificate policy")
+	}
+	return Path{Outcome: ValidPath}
+}
+
+// revocation asks about every certificate but the anchor, authorities first.
+func (b *builder) revocation(chain []*Certificate) Path {
+	p := Path{Outcome: ValidPath}
+	for i := len(chain) - 2; i >= 0; i-- {
+		q := Question{Certificate: chain[i], Issuer: chain[i+1], At: b.o.At}
+		if b.nesting < maxNesting {
+			q.Alternates = func() []*Certificate { return b.alternates(chain, i+1) }
+		}
+		a := Answer{Detail: "too much work"}
+		if b.work.questions++; b.work.questions <= maxQuestions {
+			a = ask(b.evidence, q)
+		}
+		p.Evidence = append(p.Evidence, a.Used...)
+		found := Path{Evidence: p.Evidence, RevokedAt: a.RevokedAt}
+		who := "the certificate"
+		if i > 0 {
+			who = "an authority of the chain"
+		}
+		switch {
+		case a.Status == Good:
+			continue
+		case a.Status == Revoked && i == 0:
+			found.Outcome, found.Detail = CertificateRevoked, who+" is revoked"
+		case a.Status == Revoked:
+			found.Outcome, found.Detail = AuthorityRevoked, who+" is revoked"
+		case a.Status == OnHold:
+			found.Outcome, found.Detail = CertificateHeld, who+" is on hold"
+		default:
+			found.Outcome, found.Detail = NoRevocationEvidence, who+": "+a.Detail
+		}
+		if found.Outcome < p.Outcome {
+			p = found
+		}
+	}
+	return p
+}
+
+// alternates finds other certificates of the name of chain[at] that are valid
+// under the same anchor and may sign CRLs.
+func (b *builder) alternates(chain []*Certificate, at int) []*Certificate {
+	issuer, anchor := chain[at], chain[len(chain)-1]
+	var out []*Certificate
+	var pool []*Certificate
+	if b.store != nil {
+		pool = append(pool, b.store.bySubject[issuer.Subject.key]...)
+	}
+	pool = append(pool, b.material[issuer.Subject.key]...)
+	for _, c := range pool {
+		if len(out) == 4 || bytes.Equal(c.RawSPKI, issuer.RawSPKI) || !mayCRL(c) {
+			continue
+		}
+		sub := newBuilder(b.store, b.o)
+		sub.nesting, sub.work, sub.edges = b.nesting+1, b.work, b.edges
+		sub.o.Policies, sub.o.ExplicitPolicy, sub.o.InhibitAnyPolicy = nil, false, false
+		sub.extend([]*Certificate{c})
+		if p := sub.best; p.Outcome == ValidPath && p.Chain[len(p.Chain)-1].Equal(anchor) {
+			out = append(out, c)
+		}
+	}
+	return out
+}

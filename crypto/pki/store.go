@@ -1,0 +1,120 @@
+package pki
+
+import "bytes"
+
+// Store holds what a verifier was configured with. It does not change after
+// NewStore and may be used by several goroutines. A nil Store trusts nothing.
+type Store struct {
+	anchors, material []*Certificate
+	crls              []*CRL
+
+	anchored  map[[32]byte]bool
+	bySubject map[string][]*Certificate // anchors first
+	byIssuer  map[string][]*Certificate
+	byKeyID   map[string][]*Certificate
+	lists     map[string]CRLs
+}
+
+// NewStore builds a store. Only anchors are trusted; material and CRLs are
+// looked through and never trusted by themselves.
+func NewStore(anchors, material []*Certificate, crls []*CRL) *Store {
+	s := &Store{
+		anchored:  make(map[[32]byte]bool),
+		bySubject: make(map[string][]*Certificate),
+		byIssuer:  make(map[string][]*Certificate),
+		byKeyID:   make(map[string][]*Certificate),
+		lists:     make(map[string]CRLs),
+	}
+	seen := make(map[[32]byte]bool)
+	add := func(c *Certificate) bool {
+		if c == nil || seen[c.sum] {
+			return false
+		}
+		seen[c.sum] = true
+		s.bySubject[c.Subject.key] = append(s.bySubject[c.Subject.key], c)
+		s.byIssuer[c.Issuer.key] = append(s.byIssuer[c.Issuer.key], c)
+		if c.SubjectKeyID != nil {
+			s.byKeyID[string(c.SubjectKeyID)] = append(s.byKeyID[string(c.SubjectKeyID)], c)
+		}
+		return true
+	}
+	for _, c := range anchors {
+		if add(c) {
+			s.anchors = append(s.anchors, c)
+			s.anchored[c.sum] = true
+		}
+	}
+	for _, c := range material {
+		if add(c) {
+			s.material = append(s.material, c)
+		}
+	}
+	had := make(map[[32]byte]bool)
+	for _, l := range crls {
+		if l == nil || had[l.sum] {
+			continue
+		}
+		had[l.sum] = true
+		s.crls = append(s.crls, l)
+		s.lists[l.Issuer.key] = append(s.lists[l.Issuer.key], l)
+	}
+	return s
+}
+
+// Anchors gives the trust anchors. The slice must not be changed.
+func (s *Store) Anchors() []*Certificate {
+	if s == nil {
+		return nil
+	}
+	return s.anchors
+}
+
+// Certificates gives the material: certificates that are not anchors.
+func (s *Store) Certificates() []*Certificate {
+	if s == nil {
+		return nil
+	}
+	return s.material
+}
+
+// CRLs gives the lists.
+func (s *Store) CRLs() []*CRL {
+	if s == nil {
+		return nil
+	}
+	return s.crls
+}
+
+// IsAnchor tells whether c is a trust anchor, byte for byte.
+func (s *Store) IsAnchor(c *Certificate) bool { return s != nil && s.anchored[c.sum] }
+
+// FindSerial gives the certificates of an issuer and serial number (its contents
+// octets).
+func (s *Store) FindSerial(issuer Name, serial []byte) []*Certificate {
+	if s == nil {
+		return nil
+	}
+	var out []*Certificate
+	for _, c := range s.byIssuer[issuer.key] {
+		if bytes.Equal(c.RawSerial, serial) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// FindKeyID gives the certificates with a subjectKeyIdentifier.
+func (s *Store) FindKeyID(id []byte) []*Certificate {
+	if s == nil {
+		return nil
+	}
+	return s.byKeyID[string(id)]
+}
+
+// Revocation answers from the store's CRLs.
+func (s *Store) Revocation(q Question) Answer {
+	if s == nil {
+		return Answer{Detail: "no CRL of the issuer"}
+	}
+	return s.lists[q.Certificate.Issuer.key].Revocation(q)
+}
