@@ -300,7 +300,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) hangUp() {
-	for s.readers != nil && len(s.readers) > 0 {
+	for len(s.readers) > 0 {
 		(<-s.readers).close()
 	}
 	if s.write != nil {
