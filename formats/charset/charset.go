@@ -26,7 +26,7 @@ var (
 	UTF8        = &Page{name: "utf-8"}
 	Windows1251 = fromCharmap("windows-1251", charmap.Windows1251)
 	CP866       = fromCharmap("cp866", charmap.CodePage866)
-	KOI8U       = fromCharmap("koi8-u", charmap.KOI8U)
+	KOI8U       = koi8u()
 	CP1125      = ukrainianDOS()
 )
 
@@ -166,6 +166,17 @@ func fromCharmap(name string, m *charmap.Charmap) *Page {
 		}
 	}
 	return newPage(name, runes)
+}
+
+// koi8u is KOI8-U of RFC 2319. The table of x/text is the browsers' one, which
+// has the Belarusian ў at AE and BE.
+func koi8u() *Page {
+	var runes [256]rune
+	for i := range runes {
+		runes[i] = charmap.KOI8U.DecodeByte(byte(i))
+	}
+	runes[0xAE], runes[0xBE] = 0x255D, 0x256C
+	return newPage("koi8-u", runes)
 }
 
 // ukrainianDOS is CP1125, which differs from CP866 in F2..F9.

@@ -57,7 +57,7 @@ var january = formats.Context{At: time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)}
 func TestSharedClean(t *testing.T) {
 	t.Parallel()
 	for file, profile := range map[string]string{
-		"formats/dbf/oshchad2023_cp1251_ldid00_c420.dbf":     "ua.oshchad.payment-order",
+		"formats/dbf/oshchad2023_cp1251_ldid00_c420.dbf":    "ua.oshchad.payment-order",
 		"formats/iso20022/samples/ua_pain001_synthetic.xml": "iso.pain.001.001.09",
 		"formats/text/scan_ok.pdf":                          "brama.supporting-document",
 	} {
