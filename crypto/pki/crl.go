@@ -36,8 +36,10 @@ type CRL struct {
 	entries map[string]crlEntry // by serial number's octets
 	point   *distributionPoint  // of issuingDistributionPoint
 	scope   scope
+	// delta lists add revocations to full ones; alone they prove nothing good.
+	delta bool
 	// unusable says why the CRL proves nothing: unknown critical extension,
-	// delta or indirect CRL.
+	// indirect CRL, CRL for some reasons.
 	unusable string
 	sum      [32]byte
 
@@ -270,7 +272,7 @@ func (l *CRL) readExtension(e Extension) error {
 	case extAuthorityKeyID:
 		l.AuthorityKeyID = keyIdentifier(e.Value)
 	case extDeltaCRL:
-		l.refuse("delta CRL")
+		l.delta = true
 	case extIssuingDistributionPoint:
 		return l.readPoint(r)
 	case extIssuerAltName, extFreshestCRL, extAuthorityInfoAccess:

@@ -56,7 +56,8 @@ type CRLs []*CRL
 // with the key that signed the certificate, or with another key of the same name
 // under the same anchor (RFC 5280, 6.3.3 (f)). A listed certificate is revoked
 // even if the list has expired; that a certificate is good, or held, only a
-// fresh list proves.
+// fresh list proves. Delta CRLs only add revocations and holds: a hold that one
+// lifts stays until the next full list.
 func (s CRLs) Revocation(q Question) Answer {
 	best := Answer{Detail: "no CRL of the issuer"}
 	var newest time.Time
@@ -107,6 +108,10 @@ func (s CRLs) Revocation(q Question) Answer {
 		}
 		if l.NextUpdate.IsZero() || l.NextUpdate.Before(q.At) {
 			note("CRL has expired")
+			continue
+		}
+		if l.delta && !held {
+			note("delta CRL without its base")
 			continue
 		}
 		if best.Status != Unknown && !l.ThisUpdate.After(newest) {

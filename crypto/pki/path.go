@@ -13,8 +13,13 @@ import (
 // Bounds on the work of one path validation.
 const (
 	maxSignatureChecks   = 100
+	maxQuestions         = 100
+	maxNesting           = 3
 	defaultIntermediates = 8
 )
+
+// work is what was spent, also on the paths of alternate issuers.
+type work struct{ checks, questions int }
 
 // Outcome of path validation. The zero value refuses.
 type Outcome uint8
@@ -43,8 +48,8 @@ type PathOptions struct {
 	Evidence []Evidence
 	// WithoutRevocation leaves revocation unchecked. For closed test networks.
 	WithoutRevocation bool
-	// MaxIntermediates bounds the certificates between the two ends; 0 stands
-	// for 8, a negative number for none.
+	// MaxIntermediates bounds the certificates between the two ends, not
+	// counting self-issued ones; 0 stands for 8, a negative number for none.
 	MaxIntermediates int
 	// Policies is the user-initial-policy-set of RFC 5280, 6.1.1; empty is any.
 	Policies []der.OID
@@ -83,6 +88,17 @@ func (s *Store) Validate(leaf *Certificate, o PathOptions) Path {
 	return b.best
 }
 
+// intermediates counts the authorities of a chain under construction.
+func intermediates(chain []*Certificate) int {
+	n := 0
+	for _, c := range chain[1:] {
+		if !c.SelfIssued() {
+			n++
+		}
+	}
+	return n
+}
+
 type edge struct{ child, issuer [32]byte }
 
 type builder struct {
@@ -90,17 +106,17 @@ type builder struct {
 	o         PathOptions
 	material  map[string][]*Certificate
 	evidence  []Evidence
-	checks    int
+	work      *work
 	exhausted bool
 	edges     map[edge]error
 	best      Path
-	// nested marks the validation of an alternate issuer within another.
-	nested bool
+	// nesting counts validations of alternate issuers within another.
+	nesting int
 }
 
 func newBuilder(s *Store, o PathOptions) *builder {
 	b := &builder{
-		store: s, o: o, edges: make(map[edge]error), material: make(map[string][]*Certificate),
+		store: s, o: o, work: &work{}, edges: make(map[edge]error), material: make(map[string][]*Certificate),
 		evidence: append([]Evidence{s}, o.Evidence...),
 		best:     Path{Detail: "no chain to a trust anchor"},
 	}
@@ -129,7 +145,7 @@ func (b *builder) maxIntermediates() int {
 }
 
 // extend tries to lengthen chain to an anchor; true means a valid path is in
-// b.best. It recurses at most maxIntermediates+2 deep.
+// b.best. Its depth is bounded by the number of signature checks.
 func (b *builder) extend(chain []*Certificate) bool {
 	last := chain[len(chain)-1]
 	if b.store.IsAnchor(last) {
@@ -143,7 +159,7 @@ func (b *builder) extend(chain []*Certificate) bool {
 		}) {
 			continue
 		}
-		if !b.store.IsAnchor(issuer) && len(chain)-1 >= b.maxIntermediates() {
+		if !b.store.IsAnchor(issuer) && !issuer.SelfIssued() && intermediates(chain) >= b.maxIntermediates() {
 			b.note(Path{Outcome: ConstraintsFailure, Detail: "chain is too long"})
 			continue
 		}
@@ -173,11 +189,11 @@ func (b *builder) signed(child, issuer *Certificate) error {
 	if err, ok := b.edges[k]; ok {
 		return err
 	}
-	if b.checks >= maxSignatureChecks {
+	if b.work.checks >= maxSignatureChecks {
 		b.exhausted = true
 		return errors.New("too much work")
 	}
-	b.checks++
+	b.work.checks++
 	err := child.checkSignatureBy(issuer)
 	b.edges[k] = err
 	return err
@@ -358,10 +374,13 @@ func (b *builder) revocation(chain []*Certificate) Path {
 	p := Path{Outcome: ValidPath}
 	for i := len(chain) - 2; i >= 0; i-- {
 		q := Question{Certificate: chain[i], Issuer: chain[i+1], At: b.o.At}
-		if !b.nested {
+		if b.nesting < maxNesting {
 			q.Alternates = func() []*Certificate { return b.alternates(chain, i+1) }
 		}
-		a := ask(b.evidence, q)
+		a := Answer{Detail: "too much work"}
+		if b.work.questions++; b.work.questions <= maxQuestions {
+			a = ask(b.evidence, q)
+		}
 		p.Evidence = append(p.Evidence, a.Used...)
 		found := Path{Evidence: p.Evidence, RevokedAt: a.RevokedAt}
 		who := "the certificate"
@@ -402,10 +421,9 @@ func (b *builder) alternates(chain []*Certificate, at int) []*Certificate {
 			continue
 		}
 		sub := newBuilder(b.store, b.o)
-		sub.nested, sub.checks, sub.edges = true, b.checks, b.edges
+		sub.nesting, sub.work, sub.edges = b.nesting+1, b.work, b.edges
 		sub.o.Policies, sub.o.ExplicitPolicy, sub.o.InhibitAnyPolicy = nil, false, false
 		sub.extend([]*Certificate{c})
-		b.checks = sub.checks
 		if p := sub.best; p.Outcome == ValidPath && p.Chain[len(p.Chain)-1].Equal(anchor) {
 			out = append(out, c)
 		}

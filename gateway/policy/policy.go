@@ -33,11 +33,12 @@ import (
 // zero value proves nothing.
 type Indication uint8
 
-// The indications.
+// The indications, numbered as in package cades: a conversion between the two
+// types is right.
 const (
 	Indeterminate Indication = iota
-	Passed                   // TOTAL-PASSED
 	Failed                   // TOTAL-FAILED
+	Passed                   // TOTAL-PASSED
 )
 
 // Signature is what policy must know of one signature.

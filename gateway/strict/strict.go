@@ -118,7 +118,7 @@ func Parse(file string, data []byte, limit int) ([]Node, error) {
 		if root.Kind != yaml.MappingNode {
 			return nil, Problems{{File: file, Line: root.Line, Text: "a document of the file is not a list of keys; write lines of the form \"key: value\""}}
 		}
-		if ps := plain(file, root, 0); len(ps) > 0 {
+		if ps := plain(file, root, "", 0); len(ps) > 0 {
 			return nil, ps.Err()
 		}
 		nodes = append(nodes, Node{file, root})
@@ -158,19 +158,19 @@ func (n Node) List(key string) ([]Node, error) {
 
 // plain refuses what makes one text mean different things to different readers:
 // anchors, aliases, merge keys, tags, doubled keys, keys that are not text.
-func plain(file string, n *yaml.Node, depth int) Problems {
+func plain(file string, n *yaml.Node, key string, depth int) Problems {
 	if depth > maxDepth {
-		return Problems{{File: file, Line: n.Line, Text: fmt.Sprintf("nested deeper than %d levels", maxDepth)}}
+		return Problems{{File: file, Line: n.Line, Key: key, Text: fmt.Sprintf("nested deeper than %d levels", maxDepth)}}
 	}
 	var ps Problems
 	if n.Kind == yaml.AliasNode {
-		return Problems{{File: file, Line: n.Line, Text: "alias *" + clip(n.Value) + " is not allowed; write the value out"}}
+		return Problems{{File: file, Line: n.Line, Key: key, Text: "alias *" + clip(n.Value) + " is not allowed; write the value out"}}
 	}
 	if n.Anchor != "" {
-		ps = append(ps, Problem{File: file, Line: n.Line, Text: "anchor &" + clip(n.Anchor) + " is not allowed; remove it and write the value out where it is needed"})
+		ps = append(ps, Problem{File: file, Line: n.Line, Key: key, Text: "anchor &" + clip(n.Anchor) + " is not allowed; remove it and write the value out where it is needed"})
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
-		ps = append(ps, Problem{File: file, Line: n.Line, Text: "tag " + clip(n.Tag) + " is not allowed; write the value without it"})
+		ps = append(ps, Problem{File: file, Line: n.Line, Key: key, Text: "tag " + clip(n.Tag) + " is not allowed; write the value without it"})
 	}
 	if n.Kind == yaml.MappingNode {
 		seen := make(map[string]int, len(n.Content)/2)
@@ -178,18 +178,25 @@ func plain(file string, n *yaml.Node, depth int) Problems {
 			k := n.Content[i]
 			switch {
 			case k.Kind != yaml.ScalarNode:
-				ps = append(ps, Problem{File: file, Line: k.Line, Text: "a key is not plain text; write \"key: value\""})
+				ps = append(ps, Problem{File: file, Line: k.Line, Key: key, Text: "a key is not plain text; write \"key: value\""})
 				continue
 			case k.Tag == "!!merge":
-				ps = append(ps, Problem{File: file, Line: k.Line, Key: "<<", Text: "merge keys are not allowed; write the keys out"})
+				ps = append(ps, Problem{File: file, Line: k.Line, Key: join(key, "<<"), Text: "merge keys are not allowed; write the keys out"})
 			case seen[k.Value] > 0:
-				ps = append(ps, Problem{File: file, Line: k.Line, Key: clip(k.Value), Text: fmt.Sprintf("is there twice, first at line %d; keep one", seen[k.Value])})
+				ps = append(ps, Problem{File: file, Line: k.Line, Key: join(key, clip(k.Value)), Text: fmt.Sprintf("is there twice, first at line %d; keep one", seen[k.Value])})
 			}
 			seen[k.Value] = k.Line
 		}
 	}
-	for _, c := range n.Content {
-		ps = append(ps, plain(file, c, depth+1)...)
+	for i, c := range n.Content {
+		sub := key
+		switch {
+		case n.Kind == yaml.SequenceNode:
+			sub = fmt.Sprintf("%s[%d]", key, i)
+		case n.Kind == yaml.MappingNode && i%2 == 1:
+			sub = join(key, clip(n.Content[i-1].Value))
+		}
+		ps = append(ps, plain(file, c, sub, depth+1)...)
 	}
 	return ps
 }

@@ -1,0 +1,386 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/brama-gateway/brama/gateway/strict"
+)
+
+// maxBytes bounds the file; a full one is a hundredth of it.
+const maxBytes = 1 << 20
+
+// Load reads the configuration at path and checks what can be seen in it. The
+// error is a strict.Problems for what is wrong in the file, or says why it cannot
+// be read.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w; name the file with --config or in BRAMA_CONFIG, or make one with bramactl init", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Parse is Load on text that is already read; file is its path, which relative
+// paths go from.
+func Parse(file string, data []byte) (*Config, error) {
+	docs, err := strict.Parse(file, data, maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	if len(docs) > 1 {
+		return nil, strict.Problems{{File: file, Line: docs[1].Line(), Text: "a second document begins; a configuration is one: remove the line ---"}}
+	}
+	c := Default()
+	c.file, c.lines = file, map[string]int{}
+	var problems strict.Problems
+	if len(docs) == 1 {
+		var lines strict.Lines
+		lines, err = docs[0].Decode(c, time.Local)
+		c.lines = lines
+		errors.As(err, &problems)
+	}
+	told := map[string]bool{}
+	for _, p := range problems {
+		told[p.Key] = true
+	}
+	for _, p := range c.values() {
+		if !told[p.Key] { // a value that could not be read is not judged too
+			problems = append(problems, p)
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	c.resolve()
+	return c, nil
+}
+
+// problem makes one that stands at the line of key.
+func (c *Config) problem(key, format string, args ...any) strict.Problem {
+	return strict.Problem{File: c.file, Line: c.line(key), Key: key, Text: fmt.Sprintf(format, args...)}
+}
+
+// line is that of the key, of the key above it, or 0 when the file has neither.
+func (c *Config) line(key string) int {
+	for key != "" {
+		if n, ok := c.lines[key]; ok {
+			return n
+		}
+		key = key[:max(0, strings.LastIndexAny(key, ".["))]
+	}
+	return 0
+}
+
+// values checks everything that needs no look at the machine.
+func (c *Config) values() (ps strict.Problems) {
+	add := func(key, format string, args ...any) { ps = append(ps, c.problem(key, format, args...)) }
+	if c.State == "" {
+		add("state", "is missing; write the folder of the store, as state: /var/lib/brama")
+	}
+	if c.Run == "" {
+		add("run", "is empty; write a folder, as run: /run/brama, or remove the key")
+	}
+	if err := listenAddress(c.Listen.SFTP); err != nil {
+		add("listen.sftp", "%q %s; write address:port, as 127.0.0.1:2022 or [::]:2022", clip(c.Listen.SFTP), err)
+	}
+	if len(c.SSH.HostKeys) == 0 {
+		add("ssh.host_keys", "is empty; write at least one key file, as [keys/ssh_host_ed25519_key]")
+	}
+	for _, s := range []struct{ key, value string }{
+		{"seal.key", c.Seal.Key}, {"seal.certificate", c.Seal.Certificate}, {"trust.dir", c.Trust.Dir},
+	} {
+		if s.value == "" {
+			add(s.key, "is empty; write a path, or remove the key for the default")
+		}
+	}
+	for _, d := range []struct {
+		key         string
+		value       time.Duration
+		least, most time.Duration
+	}{
+		{"intake.hold", c.Intake.Hold, time.Minute, 90 * 24 * time.Hour},
+		{"intake.stable", c.Intake.Stable, 10 * time.Millisecond, time.Hour},
+		{"keep.unfinished", c.Keep.Unfinished, time.Hour, 366 * 24 * time.Hour},
+		{"keep.outbox", c.Keep.Outbox, time.Hour, 36600 * 24 * time.Hour},
+	} {
+		if d.value < d.least || d.value > d.most {
+			add(d.key, "%s is out of range; write a duration from %s to %s", show(d.value), show(d.least), show(d.most))
+		}
+	}
+	for i, p := range c.Intake.Temporary {
+		if err := pattern(p); err != nil {
+			add(fmt.Sprintf("intake.temporary[%d]", i), "%q %s", clip(p), err)
+		}
+	}
+	for _, s := range c.schedules() {
+		if err := cronShape(s.spec); err != nil {
+			add(s.key, "%q %s; write five fields, as 30 3 * * *, or as @every 1m, @hourly, @daily", clip(s.spec), err)
+		}
+	}
+	for _, n := range []struct {
+		key         string
+		value, most int64
+	}{
+		{"limits.file", int64(c.Limits.File), 1 << 40},
+		{"limits.files", int64(c.Limits.Files), 10_000_000},
+		{"limits.bytes", int64(c.Limits.Bytes), 1 << 50},
+		{"limits.connections", int64(c.Limits.Connections), 1_000_000},
+		{"limits.client_connections", int64(c.Limits.ClientConnections), 1_000_000},
+		{"limits.free_disk", int64(c.Limits.FreeDisk), 1 << 50},
+	} {
+		if n.value < 1 || n.value > n.most {
+			add(n.key, "%d is out of range; write 1 to %d, or remove the key for the default", n.value, n.most)
+		}
+	}
+	for _, w := range []struct {
+		key, value string
+		words      []string
+	}{
+		{"log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}},
+		{"log.format", c.Log.Format, []string{"json", "console"}},
+		{"language", c.Language, []string{"uk", "en"}},
+	} {
+		if slices.Contains(w.words, w.value) {
+			continue
+		}
+		if near := strict.Nearest(w.value, w.words); near != "" {
+			add(w.key, "%q is not known; did you mean %s?", clip(w.value), near)
+		} else {
+			add(w.key, "%q is not known; write one of %s", clip(w.value), strings.Join(w.words, ", "))
+		}
+	}
+	c.eachPath(func(key, kind string, p *string) {
+		if strings.ContainsFunc(*p, unicode.IsControl) {
+			add(key, "holds a control character; write a plain path")
+		}
+	})
+	return ps
+}
+
+func listenAddress(s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return errors.New("is not an address with a port")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return errors.New("has no port from 0 to 65535")
+	}
+	if host == "" || host == "localhost" {
+		return nil
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		return errors.New("names a host; only addresses of this machine are listened on")
+	}
+	return nil
+}
+
+// pattern checks a pattern of temporary names.
+func pattern(p string) error {
+	switch _, err := path.Match(p, "x"); {
+	case err != nil:
+		return errors.New("is not a pattern; close the bracket, or write as *.part")
+	case p == "" || strings.Trim(p, "*") == "":
+		return errors.New("fits every name, so that nothing would be taken; write as *.part")
+	case strings.Contains(p, "/"):
+		return errors.New("holds a slash; patterns are of names, not of paths: write as *.part")
+	}
+	return nil
+}
+
+// cronShape refuses what no parser of schedules can take. The parser itself
+// lives with the daemon, which hands it to Check.
+func cronShape(spec string) error {
+	if strings.HasPrefix(spec, "@") {
+		word, arg, _ := strings.Cut(spec, " ")
+		if word == "@every" {
+			if d, err := time.ParseDuration(arg); err != nil || d < time.Second {
+				return errors.New("has no duration of a second or more after @every")
+			}
+			return nil
+		}
+		if arg == "" && slices.Contains([]string{"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}, word) {
+			return nil
+		}
+		return errors.New("is not a known word")
+	}
+	if len(strings.Fields(spec)) != 5 {
+		return errors.New("has not five fields")
+	}
+	if i := strings.IndexFunc(spec, func(r rune) bool {
+		return !strings.ContainsRune("0123456789*/,-? ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", r)
+	}); i >= 0 {
+		return errors.New("holds a character that no schedule has")
+	}
+	return nil
+}
+
+type schedule struct{ key, spec string }
+
+func (c *Config) schedules() (out []schedule) {
+	v := reflect.ValueOf(c.Schedule)
+	for i := range v.NumField() {
+		out = append(out, schedule{"schedule." + strict.FieldKey(v.Type().Field(i)), v.Field(i).String()})
+	}
+	return out
+}
+
+// eachPath calls f with every path of the configuration that is not empty, and
+// what it leads to.
+func (c *Config) eachPath(f func(key, kind string, p *string)) {
+	var walk func(v reflect.Value, key string)
+	walk = func(v reflect.Value, key string) {
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			name := strict.FieldKey(field)
+			if name == "" {
+				continue
+			}
+			sub := strings.TrimPrefix(key+"."+name, ".")
+			kind := field.Tag.Get("path")
+			switch x := v.Field(i).Addr().Interface().(type) {
+			case *string:
+				if kind != "" && *x != "" {
+					f(sub, kind, x)
+				}
+			case *[]string:
+				for j := range *x {
+					if kind != "" {
+						f(fmt.Sprintf("%s[%d]", sub, j), kind, &(*x)[j])
+					}
+				}
+			default:
+				if v.Field(i).Kind() == reflect.Struct {
+					walk(v.Field(i), sub)
+				}
+			}
+		}
+	}
+	walk(reflect.ValueOf(c).Elem(), "")
+}
+
+// resolve makes every path absolute, as far as the file's own path is, and gives
+// the sockets their places.
+func (c *Config) resolve() {
+	dir := filepath.Dir(c.file)
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	c.eachPath(func(_, _ string, p *string) {
+		if !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	})
+	if c.Processor.Socket == "" {
+		c.Processor.Socket = filepath.Join(c.Run, "processor.sock")
+	}
+	if c.Admin.Socket == "" {
+		c.Admin.Socket = filepath.Join(c.Run, "admin.sock")
+	}
+}
+
+// maxSocket is what fits into sun_path with its closing NUL (unix(7)).
+const maxSocket = 107
+
+// Check looks at the machine: that files are there and readable, that private
+// keys are nobody else's to read, that sockets' paths are not too long; and asks
+// cron, the parser that will run them, about the schedules. The error is a
+// strict.Problems.
+func (c *Config) Check(cron func(spec string) error) error {
+	var ps strict.Problems
+	add := func(key, format string, args ...any) { ps = append(ps, c.problem(key, format, args...)) }
+	c.eachPath(func(key, kind string, p *string) {
+		if err := checkPath(kind, *p); err != nil {
+			add(key, "%s", err)
+		}
+	})
+	for _, s := range c.schedules() {
+		if err := cron(s.spec); err != nil {
+			add(s.key, "%q is not a schedule: %s; write five fields, as 30 3 * * *, or as @every 1m, @hourly, @daily", clip(s.spec), err)
+		}
+	}
+	return ps.Err()
+}
+
+func checkPath(kind, p string) error {
+	if kind == "socket" {
+		if len(p) > maxSocket {
+			return fmt.Errorf("%s is %d bytes long, more than the %d of a socket's path; write a shorter one", p, len(p), maxSocket)
+		}
+		return nil
+	}
+	info, err := os.Stat(p)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && kind == "made":
+		return nil // made at the start
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s is not there; write the path of a %s that is", p, noun(kind))
+	case err != nil:
+		return fmt.Errorf("%s cannot be looked at: %w; let the daemon's user in", p, errors.Unwrap(err))
+	case kind == "made" || kind == "folder":
+		if !info.IsDir() {
+			return fmt.Errorf("%s is a file; write the path of a folder", p)
+		}
+		return nil
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a file; write the path of a %s", p, noun(kind))
+	case kind == "key" && info.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("%s may be read or written by others (mode %04o); run: chmod 600 %s", p, info.Mode().Perm(), p)
+	}
+	f, err := os.Open(p)
+	if err != nil {
+		return fmt.Errorf("%s cannot be read: %w; let the daemon's user read it", p, errors.Unwrap(err))
+	}
+	return f.Close()
+}
+
+func noun(kind string) string {
+	switch kind {
+	case "key":
+		return "private key"
+	case "file":
+		return "PEM file"
+	default:
+		return kind
+	}
+}
+
+// show writes a duration as people would: 24h0m0s is 24h.
+func show(d time.Duration) string {
+	if d >= 48*time.Hour && d%(24*time.Hour) == 0 {
+		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func clip(s string) string {
+	if r := []rune(s); len(r) > 80 {
+		return string(r[:80]) + "..."
+	}
+	return s
+}
