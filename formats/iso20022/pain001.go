@@ -126,6 +126,7 @@ type totals struct {
 	count    int
 	sum      int64
 	overflow bool
+	unread   bool // an amount could not be read, and was refused: the sum says nothing
 }
 
 func (t *totals) plus(amount int64) {

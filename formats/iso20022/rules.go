@@ -85,6 +85,9 @@ func (r *reader) finishTransaction() {
 		r.report(ruleAmount, o.Record, fields["amount"], "amount", "Сума повинна бути числом із цифр, крапки й не більш як двох знаків після неї.", "The amount must be digits, a point and at most two digits after it.")
 	}
 	o.Amount = amount
+	if err != nil {
+		p.total.unread, r.total.unread = true, true
+	}
 	p.total.plus(amount)
 	r.total.plus(amount)
 	r.entries = append(r.entries, o.Entry())
@@ -178,7 +181,7 @@ func (r *reader) control(where, count, sum string, t totals) {
 	if n, err := strconv.ParseUint(count, 10, 32); err != nil || int(n) != t.count {
 		r.report(ruleCount, 0, where+"/NbOfTxs", "", "NbOfTxs відсутнє або не дорівнює кількості платежів. Файл неповний або змінений.", "NbOfTxs is missing or not the number of payments. The file is incomplete or was changed.")
 	}
-	if v, err := cents(sum, true); err != nil || t.overflow || v != t.sum {
+	if v, err := cents(sum, true); err != nil || t.overflow || (v != t.sum && !t.unread) {
 		r.report(ruleSum, 0, where+"/CtrlSum", "", "CtrlSum відсутня або не дорівнює сумі платежів. Файл неповний або змінений.", "CtrlSum is missing or not the sum of the payments. The file is incomplete or was changed.")
 	}
 }
