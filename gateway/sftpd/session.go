@@ -1,6 +1,7 @@
 package sftpd
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -22,7 +23,9 @@ import (
 )
 
 // connection is one accepted connection and, after its handshake, the session of
-// one client.
+// one client. A panic in a handler, or in a goroutine of ours, ends the connection
+// and nothing else. Those in the libraries' own goroutines cannot be caught here:
+// FuzzRequests and FuzzHandshake look for them.
 type connection struct {
 	server *Server
 	conn   *deadlineConn
@@ -36,6 +39,7 @@ type connection struct {
 	key     ssh.PublicKey
 	desk    gateway.Desk
 	session string
+	ended   chan struct{} // closed when the transport has ended
 
 	active atomic.Int32 // handlers running now
 	moved  atomic.Int64 // when data last moved on a channel, ns since 1970
@@ -65,18 +69,8 @@ func (c *connection) serve(from netip.Prefix, wait time.Duration) {
 		case <-s.work.Done():
 		}
 	}
-	var tried attempts
-	config := *s.config // the callback below is of this connection alone
-	config.AuthLogCallback = tried.note
-	conn, channels, requests, err := ssh.NewServerConn(c.conn, &config)
-	s.admit.leave(from, time.Now(), err != nil && tried.failed, err == nil)
-	if err != nil {
-		// scanners and monitors that never offer a key are not worth a line each
-		if tried.keys > 0 || tried.failed {
-			c.log.Info("log-in refused", zap.Stringer("peer", c.peer), zap.String("user", named(tried.user)), zap.Int("keys", tried.keys))
-		} else {
-			c.log.Debug("handshake not finished", zap.Stringer("peer", c.peer), zap.Duration("after", time.Since(start)))
-		}
+	conn, channels, requests, ok := c.handshake(from, start)
+	if !ok {
 		return
 	}
 	defer func() { _ = conn.Close() }()
@@ -103,18 +97,51 @@ func (c *connection) serve(from netip.Prefix, wait time.Duration) {
 	c.log = c.log.With(zap.String("session", c.session), zap.String("client", string(id)))
 	c.desk = s.opt.Desk(gateway.Origin{Client: id, Entrance: "sftp", Session: c.session, Peer: addrOf(c.peer), Key: fingerprint})
 	c.uploads = map[*upload]bool{}
+	c.ended = make(chan struct{})
 	c.ready = true
 	c.mu.Unlock()
 	c.touch()
 	c.conn.idleAfter(s.limits.Idle)
 	c.log.Info("session begins", zap.Stringer("peer", c.peer), zap.String("key", fingerprint),
-		zap.ByteString("version", printable(conn.ClientVersion())))
+		zap.ByteString("version", printable(conn.ClientVersion())), algorithms(conn))
 
 	var running sync.WaitGroup
 	running.Go(func() { defer c.recovered("requests"); c.answer(requests) })
 	c.channels(channels, &running)
+	close(c.ended)
 	running.Wait()
 	c.log.Info("session ends", zap.Duration("after", time.Since(start)), zap.Int32("refusals", c.logged.Load()))
+}
+
+// handshake authenticates within its deadline. The slot of a connection that has
+// not authenticated is given back however it ends.
+func (c *connection) handshake(from netip.Prefix, start time.Time) (conn *ssh.ServerConn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request, ok bool) {
+	var tried attempts
+	defer func() { c.server.admit.leave(from, time.Now(), !ok && tried.failed, ok) }()
+	config := *c.server.config // the callback below is of this connection alone
+	config.AuthLogCallback = tried.note
+	conn, channels, requests, err := ssh.NewServerConn(c.conn, &config)
+	if err == nil {
+		return conn, channels, requests, true
+	}
+	// scanners and monitors that never offer a key are not worth a line each
+	if tried.keys > 0 || tried.failed {
+		c.log.Info("log-in refused", zap.Stringer("peer", c.peer), zap.String("user", named(tried.user)), zap.Int("keys", tried.keys))
+	} else {
+		c.log.Debug("handshake not finished", zap.Stringer("peer", c.peer), zap.Duration("after", time.Since(start)))
+	}
+	return nil, nil, nil, false
+}
+
+// algorithms tells the log what was negotiated, so that one sees when nobody
+// needs the legacy set any more.
+func algorithms(conn *ssh.ServerConn) zap.Field {
+	m, ok := conn.Conn.(ssh.AlgorithmsConnMetadata)
+	if !ok {
+		return zap.Skip()
+	}
+	a := m.Algorithms()
+	return zap.Strings("algorithms", []string{a.KeyExchange, a.HostKey, a.Read.Cipher, a.Read.MAC})
 }
 
 // printable keeps an identification line to what a log may show.
@@ -228,7 +255,7 @@ func (c *connection) channel(ch ssh.Channel, requests <-chan *ssh.Request) {
 func (c *connection) sftp(ch ssh.Channel) {
 	t := &tree{c: c}
 	defer t.interruptAll(io.ErrUnexpectedEOF)
-	rs := sftp.NewRequestServer(&wire{Channel: ch, c: c}, sftp.Handlers{FileGet: t, FilePut: t, FileCmd: t, FileList: t},
+	rs := sftp.NewRequestServer(newWire(ch, c), sftp.Handlers{FileGet: t, FilePut: t, FileCmd: t, FileList: t},
 		sftp.WithStartDirectory("/"), sftp.WithRSMaxTxPacket(maxRead))
 	err := rs.Serve()
 	status := struct{ Status uint32 }{}
@@ -239,31 +266,6 @@ func (c *connection) sftp(ch ssh.Channel) {
 	// scp takes a channel that closes without a status for a failure (RFC 4254, 6.10)
 	_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(&status))
 }
-
-// maxRead is the longest answer to READ, bytes of data: what OpenSSH allows.
-const maxRead = 261120
-
-// wire is a channel as the request server sees it.
-type wire struct {
-	ssh.Channel
-	c *connection
-}
-
-func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.Channel.Read(p)
-	w.c.touch()
-	return n, err
-}
-
-func (w *wire) Write(p []byte) (int, error) {
-	n, err := w.Channel.Write(p)
-	w.c.touch()
-	return n, err
-}
-
-// Close is for the request server, on a packet it cannot read. The status is
-// still to be sent, so the channel is closed by whoever opened it.
-func (w *wire) Close() error { return nil }
 
 func (c *connection) touch() { c.moved.Store(time.Now().UnixNano()) }
 
@@ -335,7 +337,18 @@ type deadlineConn struct {
 	net.Conn
 	idle  atomic.Int64 // ns; 0 until the handshake is over, whose deadline is fixed
 	moved atomic.Int64 // when the deadline was moved last, ns since 1970
+
+	// of the one goroutine that reads
+	count int
+	large *bufio.Reader
 }
+
+// The transport reads 4 KiB at a time, two system calls a packet. Whoever sends
+// much gets a larger buffer; idle sessions, of which there are many, do not.
+const (
+	largeAfter = 1 << 20
+	largeSize  = 64 << 10
+)
 
 func (d *deadlineConn) idleAfter(idle time.Duration) {
 	d.idle.Store(int64(idle))
@@ -357,7 +370,17 @@ func (d *deadlineConn) renew() {
 }
 
 func (d *deadlineConn) Read(p []byte) (int, error) {
-	n, err := d.Conn.Read(p)
+	var n int
+	var err error
+	switch {
+	case d.large != nil:
+		n, err = d.large.Read(p)
+	default:
+		n, err = d.Conn.Read(p)
+		if d.count += n; d.count > largeAfter {
+			d.large = bufio.NewReaderSize(d.Conn, largeSize)
+		}
+	}
 	if n > 0 {
 		d.renew()
 	}

@@ -1,8 +1,11 @@
 package sftpd
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -102,6 +105,59 @@ func rawChannel(t *testing.T, c *ssh.Client) (*ssh.Session, io.WriteCloser, io.R
 		t.Fatal(err)
 	}
 	return s, w, r
+}
+
+// A client that guesses the handle and sends everything at once.
+func TestPipelined(t *testing.T) {
+	t.Parallel()
+	e := begin(t, nil)
+	s, w, r := rawChannel(t, e.login())
+	all := bytes.Join([][]byte{
+		packet([]byte{1, 0, 0, 0, 3}),
+		packet(appendString([]byte{200, 0, 0, 0, 7}, limitsExtension)),
+		packet(append(appendString([]byte{3, 0, 0, 0, 1}, "/inbox/P0001.DBF"), 0, 0, 0, 0x1a, 0, 0, 0, 0)),
+		packet(appendString(append(appendString([]byte{6, 0, 0, 0, 2}, "1"), 0, 0, 0, 0, 0, 0, 0, 0), "payment")),
+		packet(appendString([]byte{4, 0, 0, 0, 3}, "1")),
+		packet(appendString([]byte{200, 0, 0, 0, 8}, "nothing@example")),
+	}, nil)
+	if _, err := w.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for range 6 {
+		var length [4]byte
+		if _, err := io.ReadFull(r, length[:]); err != nil {
+			t.Fatal(err)
+		}
+		body := make([]byte, binary.BigEndian.Uint32(length[:]))
+		if _, err := io.ReadFull(r, body); err != nil {
+			t.Fatal(err)
+		}
+		switch body[0] {
+		case fxpVersion:
+			if !bytes.HasSuffix(body, appendString(appendString(nil, limitsExtension), "1")) || bytes.Contains(body, []byte("hardlink")) {
+				t.Errorf("version %q", body)
+			}
+		case fxpExtendedReply:
+			want := []uint64{maxPacket, maxRead, maxRead, 64}
+			for i, v := range want {
+				if binary.BigEndian.Uint64(body[5+8*i:]) != v {
+					t.Errorf("limits %x", body)
+				}
+			}
+		case fxpStatus:
+			got = append(got, fmt.Sprint(body[0], " ", body[4], " ", body[8]))
+			continue
+		}
+		got = append(got, fmt.Sprint(body[0]))
+	}
+	if want := []string{"2", "201", "102", "101 2 0", "101 3 0", "101 8 8"}; !slices.Equal(got, want) {
+		t.Errorf("%q, not %q", got, want)
+	}
+	_ = s.Close()
+	if taken := e.counter("alpha").takenFiles(); !slices.Equal(taken, []string{"P0001.DBF:payment"}) {
+		t.Errorf("%q", taken)
+	}
 }
 
 func TestBrokenPackets(t *testing.T) {
