@@ -14,11 +14,18 @@
 //
 // Every change is one function given to [Store.Update]. When Update returns nil
 // the change outlives a power cut; when it returns an error nothing of it is
-// left. An engine may commit several functions together (group commit): a
-// function must therefore be short, must not wait for anything outside, and may
-// be run again. After a failed flush the engine returns [ErrStopped] for
-// everything: the files are no longer known to be whole, and only what the next
-// start recovers may be trusted.
+// left, except that after [ErrStopped] only the next start tells whether a change
+// that had begun was still made. An engine may commit several functions together
+// (group commit): a function must therefore be short, must not wait for anything
+// outside (nor call the store or a draft), and may be run again. After a failed
+// flush the engine returns ErrStopped for everything: the files are no longer
+// known to be whole, and only what the next start recovers may be trusted.
+//
+// Within a change an error of the contract (ErrNotFound, ErrConflict, ErrExists,
+// ErrFull of Insert) undoes nothing but the call that returned it: the function may go on.
+//
+// Times are kept to the microsecond and come back in UTC. Ids from 1 to 2^63-1
+// can be stored, which is enough until the year 2298.
 package spool
 
 import (
@@ -40,7 +47,8 @@ var (
 	ErrHole = errors.New("bytes are missing inside the file")
 	// ErrTooLarge is returned by a write beyond the limit of a draft.
 	ErrTooLarge = errors.New("larger than allowed")
-	// ErrFull is returned while free space is below the floor.
+	// ErrFull is returned for new work (drafts, large writes, Insert, Probe) while
+	// free space is below the floor, and for whatever a full disk refuses.
 	ErrFull = errors.New("no space left for new work")
 	// ErrStopped is returned after the engine has given up: a flush failed, or
 	// the store was closed.
@@ -88,8 +96,9 @@ type Content struct {
 	SHA256 string // lower-case hex
 	Size   int64
 
-	// Inline holds the bytes of small content on the way into the store. It is
-	// nil in what a Reader returns: Store.Open reads.
+	// Inline holds the bytes of small content on the way into the store, as Finish
+	// gives them; a caller may make such a Content by hand, up to 64 KiB. It is nil
+	// in what a Reader returns: Store.Open reads.
 	Inline []byte
 }
 
@@ -151,7 +160,8 @@ type Query struct {
 }
 
 // PostQuery selects posts. Zero fields do not restrict, except that withdrawn
-// and acknowledged posts are left out unless asked for.
+// and acknowledged posts are left out unless asked for. With Untold withdrawn
+// ones are in, acknowledged ones only with Gone.
 type PostQuery struct {
 	Owner    string
 	Box      string
@@ -165,17 +175,22 @@ type PostQuery struct {
 }
 
 // Claim asks for work. It picks by priority, then fairly over owners (the owner
-// served longest ago first), then the smallest id of that owner.
+// served longest ago first; before all of them those never served, in the order
+// in which their work came), then the smallest id of that owner. It sets Lease,
+// LeaseUntil (Now + TTL), State and Version, raises Attempts, and leaves
+// NotBefore as it is.
 type Claim struct {
 	Queue    Queue
 	From, To State
 	Now      time.Time
 	TTL      time.Duration
-	Max      int
+	Max      int           // none if 0
 	Token    func() string // a new lease token an item
 }
 
-// Reader reads one consistent state of the store.
+// Reader reads one consistent state of the store. What is asked for by name and
+// is not there is ErrNotFound; lists are then empty. Parts are in the order in
+// which they were added.
 type Reader interface {
 	Item(ID) (Item, error)
 	Items(Query) ([]Item, error)
@@ -196,13 +211,13 @@ type Reader interface {
 type Tx interface {
 	Reader
 	Insert(Item) error                                  // ErrExists
-	Put(Item) error                                     // ErrConflict unless Version is the one stored; raises it
+	Put(Item) error                                     // ErrConflict unless Version is the one stored, which it raises by one
 	Delete(ID) error                                    // with its parts, posts, seen keys; history stays
-	AddPart(ID, string, Role, Content, time.Time) error // ErrExists
+	AddPart(ID, string, Role, Content, time.Time) error // ErrExists; ErrNotFound for the item or the content's bytes
 	RemovePart(ID, string) error
 	MoveParts(from, to ID) error // ErrExists if a name is there already
 	Append(Event) (seq int64, err error)
-	See(Key, ID) (first ID, err error) // ErrExists and the id that holds the key
+	See(Key, ID) (first ID, err error) // ErrExists and the id that holds the key, unless it is the same
 	Forget(ID) error                   // all keys of an item
 	PutPost(Post) error                // insert or replace by owner, box, name
 	DeletePost(owner, box, name string) error
@@ -220,7 +235,9 @@ type Kept struct {
 	Modified    time.Time
 }
 
-// Draft is content being written. Its methods are safe for concurrent use.
+// Draft is content being written. Its methods are safe for concurrent use. After
+// Finish and Discard reading and writing are fs.ErrClosed; what was finished is
+// read by Store.Open once it is attached.
 type Draft interface {
 	io.WriterAt // overlapping and unordered writes are allowed
 	io.ReaderAt
@@ -228,10 +245,12 @@ type Draft interface {
 	// Truncate sets the size; growing it makes a hole unless it is written later.
 	Truncate(size int64) error
 	// Keep makes what was written durable under a name of the owner, as an
-	// unfinished file that Store.Resume opens again. A second Keep replaces the first.
+	// unfinished file that Store.Resume opens again. A second Keep replaces the
+	// first, under whichever name; it also replaces another draft of the same name.
+	// The draft stays open, and what is written later is kept by the next Keep.
 	Keep(ctx context.Context, owner, name string, at time.Time) error
 	// Finish ends writing. The content must be attached by the next transactions
-	// or be discarded. ErrHole if bytes are missing.
+	// or be discarded. ErrHole if bytes are missing: the draft then stays open.
 	Finish(ctx context.Context) (Content, error)
 	// Discard ends the draft and is called in any case, best by defer: until then
 	// the store keeps finished content for whoever is about to attach it. Content
@@ -249,17 +268,22 @@ type Blob interface {
 
 // Store is an engine.
 type Store interface {
+	// Update makes one change. A context that ends drops a change that has not
+	// begun; one that has is awaited.
 	Update(ctx context.Context, change func(Tx) error) error
+	// View reads. It may call Open and View. It should be short: while an old state
+	// is being read, newer ones take space beside it.
 	View(ctx context.Context, read func(Reader) error) error
 	// NewDraft begins content of at most max bytes.
 	NewDraft(ctx context.Context, max int64) (Draft, error)
-	// Resume opens a kept draft for further writing.
+	// Resume opens a kept draft for further writing: ErrNotFound, ErrTooLarge.
 	Resume(ctx context.Context, owner, name string, max int64) (Draft, error)
-	// Open reads content by its hash.
+	// Open reads content by its hash: ErrNotFound.
 	Open(ctx context.Context, sha256 string) (Blob, error)
 	// Probe proves that the store can still write durably.
 	Probe(ctx context.Context) error
-	// Sweep removes content that no part refers to.
+	// Sweep removes content that no part refers to and no draft holds.
 	Sweep(ctx context.Context) (removed int, err error)
+	// Close refuses further work with ErrStopped and waits for what has begun.
 	Close() error
 }

@@ -49,6 +49,8 @@ type Options struct {
 	Free func(dir string) (int64, error)
 	// Faults is nil outside tests.
 	Faults Faults
+
+	walPages int // pages before a checkpoint; 0 is checkpointPages
 }
 
 // Store is an open store. It is safe for concurrent use.
@@ -85,6 +87,9 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	}
 	if opt.InlineMax == 0 {
 		opt.InlineMax = DefaultInlineMax
+	}
+	if opt.walPages == 0 {
+		opt.walPages = checkpointPages
 	}
 	if opt.Free == nil {
 		opt.Free = free
@@ -300,7 +305,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) hangUp() {
-	for s.readers != nil && len(s.readers) > 0 {
+	for len(s.readers) > 0 {
 		(<-s.readers).close()
 	}
 	if s.write != nil {

@@ -200,7 +200,7 @@ func (s *Store) checkpoint() bool {
 		s.fail("checkpoint", err)
 		return false
 	}
-	if pages-done < checkpointPages {
+	if pages-done < s.opt.walPages {
 		return true
 	}
 	err := s.opt.Faults.at(Checkpoint)
