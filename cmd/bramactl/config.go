@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"text/template"
 
@@ -20,6 +21,13 @@ func adminSocket(config string) (string, error) {
 func trustFolders(config string) (anchors, material string, err error) {
 	dir, err := filepath.Abs(filepath.Dir(config))
 	return filepath.Join(dir, "trust", "anchors"), filepath.Join(dir, "trust", "material"), err
+}
+
+// sealChain is the certificate that the seals of a configuration chain up to.
+func sealChain(config string) (string, error) {
+	name := filepath.Join(filepath.Dir(config), "keys", "seal-ca.pem")
+	_, err := os.Stat(name)
+	return name, err
 }
 
 // openOffline opens the store of a daemon that does not run, under its lock.

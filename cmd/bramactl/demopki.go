@@ -2,29 +2,37 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
-	"text/template"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/brama-gateway/brama/crypto/pki/issue"
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/payment"
+	"github.com/brama-gateway/brama/formats/sample"
+	"github.com/brama-gateway/brama/gateway/client"
 )
 
-// The persons of the demo. The codes have right check digits and are nobody's.
-const demoEDRPOU = "12345678"
-
+// Who signs for sample.DemoPayer. The persons' codes have
+// right check digits and are nobody's.
 var demoPersons = []struct {
-	file string
-	person
+	file   string // in DIR/demo
+	role   client.Role
+	person string // RNOKPP; none for the seal
+	name   string
 }{
-	{"head", person{name: "Керівник Демонстраційний", surname: "Керівник", given: "Демонстраційний", code: "1234567899", organization: "Демонстраційна установа", edrpou: demoEDRPOU}},
-	{"accountant", person{name: "Бухгалтер Демонстраційна", surname: "Бухгалтер", given: "Демонстраційна", code: "9876543215", organization: "Демонстраційна установа", edrpou: demoEDRPOU}},
-	{"orgseal", person{name: "Демонстраційна установа", organization: "Демонстраційна установа", edrpou: demoEDRPOU}},
+	{"head", client.Head, "1234567899", "Перевірко Керівник"},
+	{"accountant", client.Accountant, "9876543215", "Перевірко Бухгалтер"},
+	{"orgseal", client.Seal, "", ""},
 }
 
 // demo adds a client whose keys all lie in DIR/demo: for trying out, for tests,
@@ -51,25 +59,28 @@ func (l layout) demo(c *call, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	crl, err := ca.crl(now)
+	crl, err := issue.CRL(rand.Reader, ca, issue.List{Number: big.NewInt(1), ThisUpdate: now.Add(-slack), NextUpdate: now.AddDate(1, 0, 0)})
 	if err != nil {
-		return err
+		return fmt.Errorf("revocation list: %w", err)
 	}
-	crlPEM := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl})
+	crlPEM := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl.Raw})
 	// This authority's key is kept, so that one can try what a revoked or an expired
 	// certificate does.
 	err = errors.Join(
-		writeKey(l.path("demo", "ca.key"), ca.key),
-		writeCertificate(l.path("demo", "ca.pem"), ca.certificate),
-		writeCertificate(l.path("trust", "anchors", "demo-ca.pem"), ca.certificate),
+		writeKey(l.path("demo", "ca.key"), ca.Key),
+		writeCertificate(l.path("demo", "ca.pem"), ca.Certificate),
+		writeCertificate(l.path("trust", "anchors", "demo-ca.pem"), ca.Certificate),
 		writeNew(l.path("demo", "crl.pem"), crlPEM, 0o644),
 		writeNew(l.path("trust", "material", "demo-crl.pem"), crlPEM, 0o644),
 	)
 	if err != nil {
 		return err
 	}
+	payer := sample.DemoPayer()
 	for _, p := range demoPersons {
-		key, cert, err := ca.issue(p.person, now, 2)
+		key, cert, err := newSignatory(ca, issue.Subject{
+			Country: "UA", Organization: payer.Name, EDRPOU: payer.EDRPOU, Person: p.person, CommonName: cmp.Or(p.name, payer.Name),
+		}, now, 2)
 		if err != nil {
 			return err
 		}
@@ -77,10 +88,10 @@ func (l layout) demo(c *call, now time.Time) error {
 			return err
 		}
 	}
-	if err := l.demoSamples(now); err != nil {
+	if err := l.demoSamples(payer, now); err != nil {
 		return err
 	}
-	entry, err := demoEntry(key)
+	entry, err := demoEntry(payer, key)
 	if err != nil {
 		return err
 	}
@@ -93,55 +104,44 @@ func (l layout) seedRegister(_ context.Context, name string, text []byte) error 
 	return writeNew(l.path("clients.d", name), text, 0o640)
 }
 
-var demoEntryText = template.Must(template.New("").Parse(`# The client of the demo: its keys lie in the folder demo beside brama.yaml.
-id: demo
-name: Демонстраційна установа
-edrpou: "{{.EDRPOU}}"
-ssh_keys:
-  - {{.SSHKey}}
-folder: true
-language: uk
-kinds: [payment_instruction, supporting_document]
-signatories:
-{{- range .Persons}}
-{{- if .Code}}
-  - role: {{.Role}}
-    person: "{{.Code}}"
-    edrpou: "{{$.EDRPOU}}"
-{{- else}}
-  - role: {{.Role}}
-    edrpou: "{{$.EDRPOU}}"
-{{- end}}
-{{- end}}
-policies:
-  payment_instruction:
-    roles: {head: 1, accountant: 1}
-  supporting_document:
-    roles: {head: 1}
-`))
-
-func demoEntry(key ed25519.PrivateKey) ([]byte, error) {
+// demoEntry is the register entry of the client.
+func demoEntry(payer sample.Payer, key ed25519.PrivateKey) ([]byte, error) {
 	public, err := ssh.NewPublicKey(key.Public())
 	if err != nil {
 		return nil, fmt.Errorf("demo key: %w", err)
 	}
-	type row struct{ Role, Code string }
-	var persons []row
-	for _, p := range demoPersons {
-		role := p.file
-		if role == "orgseal" {
-			role = "seal"
-		}
-		persons = append(persons, row{role, p.code})
+	e := client.Entry{
+		ID: "demo", Name: payer.Name, EDRPOU: payer.EDRPOU, Accounts: []string{payer.IBAN},
+		SSHKeys: []string{string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(public))) + " demo"},
+		Folder:  true, Language: "uk",
+		Kinds: []string{string(formats.PaymentInstruction), string(formats.SupportingDocument)},
+		Policies: map[string]client.Policy{
+			string(formats.PaymentInstruction): {Roles: map[client.Role]int{client.Head: 1, client.Accountant: 1}},
+			string(formats.SupportingDocument): {Roles: map[client.Role]int{client.Head: 1}},
+		},
 	}
-	var b bytes.Buffer
-	err = demoEntryText.Execute(&b, map[string]any{
-		"EDRPOU":  demoEDRPOU,
-		"SSHKey":  string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(public))) + " demo",
-		"Persons": persons,
-	})
-	return b.Bytes(), err
+	for _, p := range demoPersons {
+		e.Signatories = append(e.Signatories, client.Signatory{Role: p.role, Person: p.person, EDRPOU: payer.EDRPOU})
+	}
+	return client.Marshal(e)
 }
 
-// demoSamples writes unsigned documents that the demo client may send today.
-func (l layout) demoSamples(now time.Time) error { return nil }
+// demoSamples writes unsigned documents that the demo client may send today. Their
+// numbers begin anew each time, so a gateway that has accepted one knows it.
+func (l layout) demoSamples(payer sample.Payer, now time.Time) error {
+	orders := func(first, count int) []payment.Order { return sample.Orders(payer, now, first, count) }
+	for _, s := range []struct {
+		name    string
+		content []byte
+	}{
+		{"P0001.DBF", sample.OshchadDBF(now, orders(1, 3))},
+		{"P0002.DBF", sample.OshchadDBF(now, orders(11, 2))},
+		{"pain001.xml", sample.Pain001("DEMO-"+now.UTC().Format("20060102"), now, orders(21, 2))},
+		{"contract.pdf", sample.PDF("Brama demo " + now.UTC().Format(time.DateOnly))},
+	} {
+		if err := writeNew(l.path("demo", "samples", s.name), s.content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

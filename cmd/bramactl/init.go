@@ -18,6 +18,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/crypto/pki/issue"
 )
 
 // layout is a gateway's directory (DESIGN 8).
@@ -200,14 +203,14 @@ func (l layout) seal(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	key, cert, err := ca.issue(person{name: "Brama Seal"}, now, 3)
+	key, cert, err := newSignatory(ca, issue.Subject{Country: "UA", CommonName: "Brama Seal"}, now, 3)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
 		writeKey(l.path("keys", "seal.key"), key),
 		writeCertificate(l.path("keys", "seal.pem"), cert),
-		writeCertificate(l.path("keys", "seal-ca.pem"), ca.certificate),
+		writeCertificate(l.path("keys", "seal-ca.pem"), ca.Certificate),
 	)
 }
 
@@ -219,7 +222,7 @@ func writeKey(path string, key crypto.PrivateKey) error {
 	return writeNew(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: b}), 0o600)
 }
 
-func writeCertificate(path string, cert *x509.Certificate) error {
+func writeCertificate(path string, cert *pki.Certificate) error {
 	return writeNew(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), 0o644)
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/gateway/admin"
 )
 
@@ -178,9 +178,9 @@ func readTrusted(name string, b []byte) ([]trusted, error) {
 	for _, der := range encoded {
 		sum := sha256.Sum256(der)
 		t := trusted{SHA256: hex.EncodeToString(sum[:]), encoded: der}
-		if cert, err := x509.ParseCertificate(der); err == nil {
+		if cert, err := pki.ParseCertificate(der); err == nil {
 			t.Kind, t.Name, t.From, t.Until = "certificate", cert.Subject.String(), cert.NotBefore, &cert.NotAfter
-		} else if crl, err := x509.ParseRevocationList(der); err == nil {
+		} else if crl, err := pki.ParseCRL(der); err == nil {
 			t.Kind, t.Name, t.From = "crl", crl.Issuer.String(), crl.ThisUpdate
 			if !crl.NextUpdate.IsZero() {
 				t.Until = &crl.NextUpdate

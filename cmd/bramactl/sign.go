@@ -1,0 +1,119 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/brama-gateway/brama/crypto/algorithm"
+	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/pki"
+)
+
+// signFile is the command sign: one signature for each pair of --key and --cert.
+func signFile(c *call, args []string) error {
+	var keys, certs list
+	var passwordFile, format, tsa, out string
+	var detached bool
+	flags := c.flags()
+	flags.Var(&keys, "key", "")
+	flags.Var(&certs, "cert", "")
+	flags.StringVar(&passwordFile, "password-file", "", "")
+	flags.BoolVar(&detached, "detached", false, "")
+	flags.StringVar(&format, "format", "cades-b", "")
+	flags.StringVar(&tsa, "tsa", "", "")
+	flags.StringVar(&out, "o", "", "")
+	rest, err := c.parse(flags, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(keys) == 0 || len(keys) != len(certs):
+		return usageError{errors.New(c.t("до кожного --key потрібен свій --cert", "each --key needs its --cert"))}
+	case format != "cades-b":
+		return usageError{fmt.Errorf("--format %s: %s: cades-b", format, c.t("ця версія вміє", "this version makes"))}
+	case tsa != "":
+		return usageError{errors.New(c.t("--tsa: позначка часу потребує --format cades-t, якого ця версія ще не вміє", "--tsa: a time-stamp needs --format cades-t, which this version does not make yet"))}
+	}
+	var password []byte
+	if passwordFile != "" {
+		if password, err = readPassword(passwordFile); err != nil {
+			return err
+		}
+	}
+	signers := make([]cades.Signer, len(keys))
+	for i := range keys {
+		if signers[i], err = c.signer(keys[i], certs[i], password); err != nil {
+			return err
+		}
+	}
+	content, err := c.readFile(rest[0])
+	if err != nil {
+		return err
+	}
+	container, err := cades.Sign(rand.Reader, content, signers, cades.SignOptions{Detached: detached, At: time.Now()})
+	if err != nil {
+		return fmt.Errorf("%s: %w", rest[0], err)
+	}
+	if out == "" {
+		out = rest[0] + ".p7s"
+	}
+	if err := replaceFile(out, container); err != nil {
+		return err
+	}
+	if c.json {
+		return c.writeJSON(struct {
+			File string `json:"file"`
+		}{out})
+	}
+	c.printf("%s\n", out)
+	return nil
+}
+
+// signer reads a key and its certificate; further certificates of the file go
+// into the container as its chain.
+func (c *call) signer(keyFile, certFile string, password []byte) (cades.Signer, error) {
+	var s cades.Signer
+	b, err := c.readFile(keyFile)
+	if err != nil {
+		return s, err
+	}
+	if s.Key, err = parseKey(b, password); err != nil {
+		return s, fmt.Errorf("%s: %w", keyFile, err)
+	}
+	if b, err = c.readFile(certFile); err != nil {
+		return s, err
+	}
+	all, err := pki.ParseCertificates(b)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", certFile, err)
+	}
+	for _, cert := range all {
+		if s.Certificate == nil && algorithm.SameKey(s.Key.Public(), cert.PublicKey) {
+			s.Certificate = cert
+		} else {
+			s.Chain = append(s.Chain, cert)
+		}
+	}
+	if s.Certificate == nil {
+		return s, fmt.Errorf("%s: %s %s", certFile, c.t("сертифікат не від ключа", "the certificate is not of the key"), keyFile)
+	}
+	return s, nil
+}
+
+// replaceFile writes a file whole or not at all.
+func replaceFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // after the rename: not there any more
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
