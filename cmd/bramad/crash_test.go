@@ -93,6 +93,7 @@ log: {level: warn}
 	l.addr.Store(&p.addr)
 	l.finish()
 	drained := l.drain()
+	l.mirrored()
 	t.Logf("drained in %v: %s", drained.Round(time.Millisecond), l.figures())
 	if code := p.stop(t); code != exitOK {
 		t.Errorf("exit code %d after SIGTERM\n%s", code, p.said())
@@ -243,6 +244,25 @@ func (l *load) drain() time.Duration {
 	l.working()
 	l.processor.Wait()
 	return time.Since(begun)
+}
+
+// mirrored waits until the client's folder has what its boxes have: it follows
+// them, and no answer depends on it.
+func (l *load) mirrored() {
+	quiet, last := time.Now(), 0
+	for deadline := time.Now().Add(30 * time.Second); time.Since(quiet) < 1500*time.Millisecond && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		n := 0
+		for _, box := range []string{"receipts", "outbox"} {
+			files, err := os.ReadDir(l.s.path("clients", "demo", box))
+			if err != nil {
+				l.s.t.Fatal(err)
+			}
+			n += len(files)
+		}
+		if n != last {
+			quiet, last = time.Now(), n
+		}
+	}
 }
 
 func (l *load) over() bool {
@@ -456,7 +476,7 @@ func (l *load) answer(ctx context.Context, c *http.Client, lease gateway.Lease) 
 				continue
 			}
 			if sum != sub.SHA256 {
-				l.complain("%s: the document read has another hash than the one leased", sub.ID)
+				l.complain("%s: %s was leased and %s was read", sub.ID, sub.SHA256, sum)
 			}
 			read = true
 		}
@@ -487,6 +507,9 @@ func (l *load) document(ctx context.Context, c *http.Client, id spool.ID) (strin
 		return "", err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return resp.Status, nil
+	}
 	h := sha256.New()
 	if _, err := io.Copy(h, resp.Body); err != nil {
 		return "", err
