@@ -349,10 +349,10 @@ func (si *SignerInfo) parse(r *der.Reader) error {
 	if key, ok, err := r.Optional(der.Context, 0); err != nil {
 		return fmt.Errorf("signer identifier: %w", err)
 	} else if ok {
-		if key.Constructed || len(key.Content) == 0 {
+		if key.Constructed {
 			return errors.New("signer identifier: key identifier of another form")
 		}
-		si.KeyID = key.Content
+		si.KeyID = key.Content // empty names nobody
 	} else {
 		s, err := r.Sequence()
 		if err != nil {

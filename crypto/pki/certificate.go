@@ -291,14 +291,12 @@ func (c *Certificate) parseTBS(r *der.Reader) error {
 	return nil
 }
 
-// parseExtensions reads Extensions, RFC 5280, 4.2: at least one, none twice.
+// parseExtensions reads Extensions, RFC 5280, 4.2: none twice. (There should be
+// at least one; real certificates exist that have none.)
 func parseExtensions(r *der.Reader) ([]Extension, error) {
 	list, err := r.Sequence()
 	if err != nil {
 		return nil, err
-	}
-	if list.Empty() {
-		return nil, &der.SyntaxError{Offset: list.Offset(), Reason: "empty extensions"}
 	}
 	seen := make(map[der.OID]bool)
 	var out []Extension

@@ -75,11 +75,8 @@ func (c *Certificate) readExtension(e Extension) error {
 		if err != nil {
 			return err
 		}
-		if len(bits) > 2 {
-			return &der.SyntaxError{Reason: "keyUsage of too many bits"}
-		}
 		c.HasKeyUsage = true
-		for i, b := range bits {
+		for i, b := range bits[:min(len(bits), 2)] { // real certificates pad it
 			for j := range 8 {
 				if b&(0x80>>j) != 0 {
 					c.KeyUsage |= 1 << (8*i + j)

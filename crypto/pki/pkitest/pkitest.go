@@ -42,17 +42,23 @@ type Signatory struct {
 // New makes a root and a CA, valid around At.
 func New(t testing.TB) *PKI {
 	t.Helper()
-	p := &PKI{t: t, At: At}
+	return NewAt(t, At)
+}
+
+// NewAt makes a root and a CA, valid around a time.
+func NewAt(t testing.TB, at time.Time) *PKI {
+	t.Helper()
+	p := &PKI{t: t, At: at}
 	rootKey := Key(t)
 	root, err := issue.SelfSigned(rand.Reader, rootKey, issue.Authority(
-		issue.Subject{Country: "UA", Organization: "TEST", CommonName: "Test root"}, p.next(), At.Add(-year), At.Add(year), -1))
+		issue.Subject{Country: "UA", Organization: "TEST", CommonName: "Test root"}, p.next(), at.Add(-year), at.Add(year), -1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Root = issue.Issuer{Key: rootKey, Certificate: root}
 	caKey := Key(t)
 	ca, err := issue.Certificate(rand.Reader, p.Root, caKey.Public(), issue.Authority(
-		issue.Subject{Country: "UA", Organization: "TEST", CommonName: "Test CA"}, p.next(), At.Add(-year), At.Add(year), 0))
+		issue.Subject{Country: "UA", Organization: "TEST", CommonName: "Test CA"}, p.next(), at.Add(-year), at.Add(year), 0))
 	if err != nil {
 		t.Fatal(err)
 	}
