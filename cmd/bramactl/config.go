@@ -16,9 +16,11 @@ func (c *call) configFile() string {
 	return config.Path(cmp.Or(c.config, c.env("BRAMA_CONFIG")))
 }
 
+var errNoOffline = errors.New("its store cannot be opened without it yet")
+
 // openOffline opens the store of a daemon that does not run, under its lock.
 func openOffline(ctx context.Context, cfg *config.Config) (admin.Operator, func(), error) {
-	return nil, nil, errors.New("its store cannot be opened without it yet")
+	return nil, nil, errNoOffline
 }
 
 // Paths are relative to the file, so the directory can be moved as a whole.
@@ -54,14 +56,13 @@ clients:
 profiles: profiles
 `))
 
-func (l layout) writeConfig(listen string) error {
+// newConfig is the text of a new gateway's configuration, and what the daemon will
+// read in it.
+func (l layout) newConfig(listen string) ([]byte, *config.Config, error) {
 	var b bytes.Buffer
 	if err := configText.Execute(&b, listen); err != nil {
-		return err
+		return nil, nil, err
 	}
-	// What is written must be what the daemon reads.
-	if _, err := config.Parse(l.config(), b.Bytes()); err != nil {
-		return err
-	}
-	return writeNew(l.config(), b.Bytes(), 0o640)
+	cfg, err := config.Parse(l.config(), b.Bytes())
+	return b.Bytes(), cfg, err
 }
