@@ -199,6 +199,9 @@ func Tree(path string) (*Dir, error) {
 	return dir, nil
 }
 
+// Mark returns the mark of the folder itself, whose times change with its names.
+func (d *Dir) Mark() (Mark, error) { return MarkFile(d.f) }
+
 // Names lists the folder, unsorted, at most MaxNames of it.
 func (d *Dir) Names() ([]string, error) {
 	// A descriptor of its own: the position in a folder belongs to the open file.
