@@ -29,8 +29,12 @@ func TestCodes(t *testing.T) {
 		want    pki.Codes
 	}{
 		{"names only", issue.Subject{CommonName: "Head", EDRPOU: "00013480", Person: "2222222222"}, nil, pki.Codes{EDRPOU: "00013480", Person: "2222222222"}},
-		{"attributes only", issue.Subject{CommonName: "Head"}, [][]byte{sda(edrpou, "00013480"), sda(drfo, "2222222222"), sda(unzr, "19800101-12345")},
-			pki.Codes{EDRPOU: "00013480", Person: "2222222222", UNZR: "1980010112345"}},
+		{
+			"attributes only",
+			issue.Subject{CommonName: "Head"},
+			[][]byte{sda(edrpou, "00013480"), sda(drfo, "2222222222"), sda(unzr, "19800101-12345")},
+			pki.Codes{EDRPOU: "00013480", Person: "2222222222", UNZR: "1980010112345"},
+		},
 		{"both, the same", issue.Subject{CommonName: "Head", EDRPOU: "00013480"}, [][]byte{sda(edrpou, "00013480")}, pki.Codes{EDRPOU: "00013480"}},
 		{"both, different", issue.Subject{CommonName: "Head", EDRPOU: "00013480"}, [][]byte{sda(edrpou, "99999998")}, pki.Codes{Ambiguous: true}},
 		{"two persons", issue.Subject{CommonName: "Head", Person: "2222222222"}, [][]byte{sda(drfo, "3333333333")}, pki.Codes{Ambiguous: true}},
