@@ -117,6 +117,7 @@ func TestPipelined(t *testing.T) {
 		packet(appendString([]byte{200, 0, 0, 0, 7}, limitsExtension)),
 		packet(append(appendString([]byte{3, 0, 0, 0, 1}, "/inbox/P0001.DBF"), 0, 0, 0, 0x1a, 0, 0, 0, 0)),
 		packet(appendString(append(appendString([]byte{6, 0, 0, 0, 2}, "1"), 0, 0, 0, 0, 0, 0, 0, 0), "payment")),
+		packet(append(appendString([]byte{5, 0, 0, 0, 9}, "1"), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9)), // READ of a handle for writing: no zeros are written
 		packet(appendString([]byte{4, 0, 0, 0, 3}, "1")),
 		packet(appendString([]byte{200, 0, 0, 0, 8}, "nothing@example")),
 	}, nil)
@@ -124,7 +125,7 @@ func TestPipelined(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for range 6 {
+	for range 7 {
 		var length [4]byte
 		if _, err := io.ReadFull(r, length[:]); err != nil {
 			t.Fatal(err)
@@ -146,12 +147,13 @@ func TestPipelined(t *testing.T) {
 				}
 			}
 		case fxpStatus:
-			got = append(got, fmt.Sprint(body[0], " ", body[4], " ", body[8]))
+			text := body[13 : 13+binary.BigEndian.Uint32(body[9:])]
+			got = append(got, fmt.Sprintf("%d %d %d %s", body[0], body[4], body[8], text))
 			continue
 		}
 		got = append(got, fmt.Sprint(body[0]))
 	}
-	if want := []string{"2", "201", "102", "101 2 0", "101 3 0", "101 8 8"}; !slices.Equal(got, want) {
+	if want := []string{"2", "201", "102", "101 2 0 Success", "103", "101 3 0 Success", "101 8 8 Operation unsupported"}; !slices.Equal(got, want) {
 		t.Errorf("%q, not %q", got, want)
 	}
 	_ = s.Close()
