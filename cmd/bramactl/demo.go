@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -330,36 +329,71 @@ func exist(paths ...string) (bool, error) {
 	return true, nil
 }
 
-// process plays the back office: it leases what is ready, reads the canonical
-// form, and answers.
+// process plays the back office, both kinds of it: one that speaks to the socket
+// and one that knows only folders. Either may get a document; nobody gets it twice.
 func (p *play) process() error {
-	socket := p.path("run", "processor.sock")
+	socket, ready := p.path("run", "processor.sock"), p.path("handoff", "ready")
 	p.show("processor", socket)
+	p.show("processor", ready)
 	office := newOffice(socket)
-	left := []string{"P0001.DBF", "P0002.DBF"}
-	for len(left) > 0 {
+	seen := map[string]bool{}
+	done := func(s gateway.Submission) error {
+		var sum int64
+		for _, e := range s.Entries {
+			sum += e.Amount
+		}
+		p.printf("   %s %s: %d x, %d.%02d UAH\n", s.ID, s.Document, len(s.Entries), sum/100, sum%100)
+		if seen[s.Document] {
+			return fmt.Errorf("%s was given twice", s.Document)
+		}
+		seen[s.Document] = true
+		return nil
+	}
+	err := p.await("two accepted documents", func() (bool, error) {
 		leases, err := office.lease(p, 10)
 		if err != nil {
-			return err
-		}
-		if len(leases) == 0 {
-			return fmt.Errorf("the processor is given nothing, and %v must come", left)
+			return false, err
 		}
 		for _, l := range leases {
-			s := l.Submission
-			var sum int64
-			for _, e := range s.Entries {
-				sum += e.Amount
+			answer := gateway.Answer{Outcome: gateway.Processed, Reference: "DEMO-" + l.Submission.ID.String()}
+			if err := errors.Join(done(l.Submission), office.answer(p, l.Token, answer)); err != nil {
+				return false, err
 			}
-			p.printf("   %s %s: %d x, %d.%02d UAH\n", s.ID, s.Document, len(s.Entries), sum/100, sum%100)
-			answer := gateway.Answer{Outcome: gateway.Processed, Reference: "DEMO-" + s.ID.String()}
-			if err := office.answer(p, l.Token, answer); err != nil {
-				return err
-			}
-			left = slices.DeleteFunc(left, func(name string) bool { return strings.HasPrefix(s.Document, name) })
 		}
+		folders, err := os.ReadDir(ready)
+		if err != nil {
+			return false, err
+		}
+		for _, d := range folders {
+			if strings.HasPrefix(d.Name(), ".") {
+				continue
+			}
+			s, err := readEnvelope(filepath.Join(ready, d.Name(), "envelope.json"))
+			if err != nil {
+				return false, err
+			}
+			// Moving it is the whole answer.
+			if err := errors.Join(done(s), os.Rename(filepath.Join(ready, d.Name()), p.path("handoff", "done", d.Name()))); err != nil {
+				return false, err
+			}
+		}
+		return len(seen) == 2, nil
+	})
+	if err != nil {
+		return err
 	}
 	return p.fetchReceipt("P0001.DBF.p7s", 2, gateway.Processed)
+}
+
+func readEnvelope(path string) (gateway.Submission, error) {
+	var envelope struct {
+		Submission gateway.Submission `json:"submission"`
+	}
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &envelope)
+	}
+	return envelope.Submission, err
 }
 
 func (p *play) statement() error {
