@@ -19,6 +19,9 @@ var (
 	// ErrAnswer is returned when a different answer was given already. The same
 	// answer again is no error.
 	ErrAnswer = errors.New("answered differently already")
+	// ErrAnswerForm is returned for an answer that is not one: an unknown outcome,
+	// a reason that is missing or too long.
+	ErrAnswerForm = errors.New("not an answer")
 )
 
 // RefusedError is returned for a statement that does not hold; nothing of it was kept.

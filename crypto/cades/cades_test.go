@@ -201,7 +201,6 @@ type hand struct {
 	wrap     bool
 	digests  [][]byte
 	content  []byte
-	certs    [][]byte
 	signers  func(si []byte) []byte
 }
 

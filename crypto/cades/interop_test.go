@@ -88,8 +88,10 @@ func TestOpenSSL(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := writeFile(t, dir, "ours.p7s", ours)
-			args := []string{"cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", file, "-CAfile", root, "-purpose", "any",
-				"-out", filepath.Join(dir, "out.bin")}
+			args := []string{
+				"cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", file, "-CAfile", root, "-purpose", "any",
+				"-out", filepath.Join(dir, "out.bin"),
+			}
 			if isDetached {
 				args = append(args, "-content", doc)
 			}

@@ -105,7 +105,6 @@ func (j *judgement) conclude() {
 // attributes are the values of the signed attributes that are used.
 type attributes struct {
 	messageDigest []byte
-	signingTime   []byte // encoded
 	ess, ess2     []byte // encoded signing-certificate, -v2
 	essTwice      bool
 }

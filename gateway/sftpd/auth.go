@@ -145,7 +145,7 @@ func (s *Server) offered(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permiss
 	if err := s.keyAllowed(key); err != nil {
 		return nil, errKey
 	}
-	id, ok := s.opt.Authorize(meta.User(), key, meta.RemoteAddr())
+	id, ok := s.opt.Authorize(meta.User(), key.Marshal(), meta.RemoteAddr())
 	if !ok || id == "" {
 		return nil, errKey
 	}

@@ -74,7 +74,7 @@ func FuzzHandshake(f *testing.F) {
 	s := &Server{
 		opt: Options{
 			HostKeys:  []ssh.Signer{host},
-			Authorize: func(string, ssh.PublicKey, net.Addr) (client.ID, bool) { return "", false },
+			Authorize: func(string, []byte, net.Addr) (client.ID, bool) { return "", false },
 		},
 		log: zap.NewNop(),
 	}

@@ -38,11 +38,11 @@ type Options struct {
 	Listeners []net.Listener
 	// HostKeys are Ed25519, ECDSA P-256 or RSA of 3072 bits at least.
 	HostKeys []ssh.Signer
-	// Authorize tells whose key it is: a look-up in a snapshot of the register,
+	// Authorize tells whose key it is (in wire form, RFC 4253, 6.6): a look-up in a snapshot of the register,
 	// with the client's networks and whether it is disabled. It is called for keys
 	// that are merely offered, again after the handshake, and for each channel; it
 	// must not remember anything.
-	Authorize func(user string, key ssh.PublicKey, addr net.Addr) (client.ID, bool)
+	Authorize func(user string, key []byte, addr net.Addr) (client.ID, bool)
 	// Desk opens a client's side of the counter, once a connection. A desk may have
 	// a method Space(context.Context) (total, free int64), bytes, for df.
 	Desk func(gateway.Origin) gateway.Desk
@@ -301,6 +301,17 @@ func (s *Server) closeAll() {
 	for _, c := range s.all() {
 		c.close()
 	}
+}
+
+// Sessions is how many connections have logged in.
+func (s *Server) Sessions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, of := range s.sessions {
+		n += of
+	}
+	return n
 }
 
 // Recheck asks Authorize again about every connection and closes those that it

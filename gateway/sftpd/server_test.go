@@ -92,10 +92,10 @@ func begin(t *testing.T, change func(*Options)) *entrance {
 	opt := Options{
 		Listeners: []net.Listener{l},
 		HostKeys:  []ssh.Signer{host},
-		Authorize: func(user string, key ssh.PublicKey, _ net.Addr) (client.ID, bool) {
+		Authorize: func(user string, key []byte, _ net.Addr) (client.ID, bool) {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			id, ok := e.keys[user+"\x00"+string(key.Marshal())]
+			id, ok := e.keys[user+"\x00"+string(key)]
 			return id, ok
 		},
 		Desk: func(o gateway.Origin) gateway.Desk { return e.counter(o.Client).desk(o) },
@@ -351,7 +351,7 @@ func TestAuthorizedAgainAfterHandshake(t *testing.T) {
 	e := begin(t, func(o *Options) {
 		calls := 0
 		var mu sync.Mutex
-		o.Authorize = func(string, ssh.PublicKey, net.Addr) (client.ID, bool) {
+		o.Authorize = func(string, []byte, net.Addr) (client.ID, bool) {
 			mu.Lock()
 			defer mu.Unlock()
 			calls++
@@ -449,7 +449,7 @@ func TestHostKeys(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	good := Options{
 		Listeners: []net.Listener{l}, HostKeys: []ssh.Signer{edKey(t)},
-		Authorize: func(string, ssh.PublicKey, net.Addr) (client.ID, bool) { return "", false },
+		Authorize: func(string, []byte, net.Addr) (client.ID, bool) { return "", false },
 		Desk:      func(gateway.Origin) gateway.Desk { return nil },
 	}
 	if _, err := New(good); err != nil {

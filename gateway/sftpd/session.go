@@ -77,7 +77,7 @@ func (c *connection) serve(from netip.Prefix, wait time.Duration) {
 
 	id, key, fingerprint, ok := identity(conn)
 	if ok { // the register may have changed, and the callback was about an offer
-		again, still := s.opt.Authorize(conn.User(), key, c.peer)
+		again, still := s.opt.Authorize(conn.User(), key.Marshal(), c.peer)
 		ok = still && again == id
 	}
 	if !ok || s.draining.Load() {
@@ -293,7 +293,7 @@ func (c *connection) allowed() bool {
 	if !ready {
 		return true // the handshake will ask
 	}
-	id, ok := c.server.opt.Authorize(c.ssh.User(), c.key, c.peer)
+	id, ok := c.server.opt.Authorize(c.ssh.User(), c.key.Marshal(), c.peer)
 	return ok && id == c.client
 }
 

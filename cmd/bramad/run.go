@@ -1,0 +1,399 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/admin"
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/engine"
+	"github.com/brama-gateway/brama/gateway/folder"
+	"github.com/brama-gateway/brama/gateway/outbox"
+	"github.com/brama-gateway/brama/gateway/processor"
+	"github.com/brama-gateway/brama/gateway/processor/handoff"
+	"github.com/brama-gateway/brama/gateway/sftpd"
+	"github.com/brama-gateway/brama/gateway/watch"
+)
+
+// Exit codes (docs/bramad.md).
+const (
+	exitOK     = 0
+	exitFailed = 1 // it ran and had to stop, or could not start
+	exitUsage  = 2 // wrong arguments or configuration
+)
+
+// run is the whole daemon: it returns when ctx ends and everything has drained.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, hangup <-chan os.Signal) int {
+	flags := flag.NewFlagSet("bramad", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	file := flags.String("config", "", "configuration `file`; else $BRAMA_CONFIG, else /etc/brama/brama.yaml")
+	check := flags.Bool("check", false, "check the configuration and exit")
+	version := flags.Bool("version", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		return exitUsage
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "bramad: unexpected argument %q; see bramad -help\n", flags.Arg(0))
+		return exitUsage
+	}
+	if *version {
+		fmt.Fprintln(stdout, "bramad", buildVersion())
+		return exitOK
+	}
+	cfg, err := loadConfig(config.Path(*file))
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	if *check {
+		fmt.Fprintf(stdout, "%s: the configuration holds\n", cfg.File())
+		return exitOK
+	}
+	level := zap.NewAtomicLevel()
+	log := newLog(cfg, level, stderr)
+	defer log.Sync()
+
+	d, err := open(ctx, cfg, level, log)
+	if err != nil {
+		log.Error("not started", zap.Error(err))
+		fmt.Fprintf(stderr, "bramad: %v\n", err)
+		return exitFailed
+	}
+	err = d.serve(ctx, stdout, hangup)
+	if err = errors.Join(err, d.Store.Close()); err != nil {
+		log.Error("stopped by a fault", zap.Error(err))
+		return exitFailed
+	}
+	log.Info("stopped")
+	return exitOK
+}
+
+func loadConfig(path string) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return cfg, cfg.Check(validCron)
+}
+
+// daemon is everything that runs, in the order in which a document meets it.
+type daemon struct {
+	cfg     *config.Config
+	level   zap.AtomicLevel
+	log     *zap.Logger
+	notify  notifier
+	started time.Time
+
+	*engine.Engine
+
+	listener  net.Listener
+	sftp      *sftpd.Server
+	watch     *watch.Watch
+	outbox    *outbox.Outbox
+	processor *processor.Server
+	handoff   *handoff.Handoff
+	sockets   struct{ processor, admin net.Listener }
+}
+
+// open brings everything into being, without starting it.
+func open(ctx context.Context, cfg *config.Config, level zap.AtomicLevel, log *zap.Logger) (d *daemon, err error) {
+	d = &daemon{cfg: cfg, level: level, log: log, notify: newNotifier(os.Getenv), started: time.Now()}
+	debug.SetGCPercent(400) // uploads make garbage faster than anything else; memory is bounded by the limits
+
+	if d.Engine, err = engine.Open(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Store.Close())
+		}
+	}()
+	if err = d.openEntrances(); err != nil {
+		return nil, err
+	}
+	if err = d.openExits(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// openEntrances makes the two ways in.
+func (d *daemon) openEntrances() error {
+	hostKeys, err := sftpd.LoadHostKeys(d.cfg.SSH.HostKeys...)
+	if err != nil {
+		return err
+	}
+	if d.listener, err = inheritedListener(); err != nil {
+		return err
+	}
+	if d.listener == nil {
+		if d.listener, err = net.Listen("tcp", d.cfg.Listen.SFTP); err != nil {
+			return fmt.Errorf("listen.sftp: %w", err)
+		}
+	}
+	d.sftp, err = sftpd.New(sftpd.Options{
+		Listeners: []net.Listener{d.listener}, HostKeys: hostKeys,
+		Authorize: d.authorize, Desk: d.Core.Desk, Log: d.log.Named("sftp"),
+		Limits: sftpd.Limits{Connections: d.cfg.Limits.Connections, Sessions: d.cfg.Limits.ClientConnections, FileSize: int64(d.cfg.Limits.File)},
+	})
+	if err != nil || d.cfg.Clients.Root == "" {
+		return err
+	}
+	d.watch, err = watch.New(watch.Options{
+		Clients: d.folders, Desk: d.folderDesk, Known: d.Core,
+		Whole:     gateway.Whole,
+		Temporary: d.temporary, Signature: gateway.SignedName,
+		Stable: d.cfg.Intake.Stable, Log: d.log.Named("folders"),
+	})
+	return err
+}
+
+// openExits makes the ways out, and the operator's door.
+func (d *daemon) openExits() (err error) {
+	if d.cfg.Clients.Root != "" {
+		d.outbox, err = outbox.New(outbox.Options{
+			Clients: d.folders, Mail: mail{d.Core}, Desk: d.folderDesk, Changes: d.Core.Changes, Log: d.log.Named("outbox"),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if d.processor, err = processor.New(processor.Options{Core: d.Core, Socket: d.cfg.Processor.Socket, Log: d.log.Named("processor")}); err != nil {
+		return err
+	}
+	if d.cfg.Processor.Handoff != "" {
+		if d.handoff, err = handoff.New(handoff.Options{Core: d.Core, Dir: d.cfg.Processor.Handoff, Log: d.log.Named("handoff")}); err != nil {
+			return err
+		}
+	}
+	if d.sockets.processor, err = d.processor.Listen(); err != nil {
+		return err
+	}
+	d.sockets.admin, err = admin.Listen(d.cfg.Admin.Socket)
+	return err
+}
+
+// serve runs everything until ctx ends, then drains: first the doors close, then
+// the core finishes what it has begun. What was acknowledged is on disk.
+func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.Signal) error {
+	core := newGroup(context.WithoutCancel(ctx))
+	core.start("core", d.Core.Run)
+	core.start("alive", d.alive)
+
+	doors := newGroup(ctx)
+	doors.start("sftp", d.sftp.Serve)
+	doors.start("processor", func(ctx context.Context) error { return d.processor.Run(ctx, d.sockets.processor) })
+	op := &admin.Server{Operator: &admin.Local{Core: d.Core, Describe: d.describe, Renew: d.reload}, Log: d.log.Named("admin")}
+	doors.start("admin", func(ctx context.Context) error { return op.Run(ctx, d.sockets.admin) })
+	if d.watch != nil {
+		doors.start("folders", d.watch.Run)
+		doors.start("outbox", d.outbox.Run)
+	}
+	if d.handoff != nil {
+		doors.start("handoff", d.handoff.Run)
+	}
+	doors.start("schedule", d.schedule)
+	doors.start("recheck", d.followRegister)
+
+	fmt.Fprintf(stdout, "READY sftp=%s\n", d.listener.Addr())
+	d.tell(d.notify.ready("sftp " + d.listener.Addr().String()))
+	d.log.Info("ready", zap.String("sftp", d.listener.Addr().String()), zap.String("version", buildVersion()))
+
+	for running := true; running; {
+		select {
+		case <-hangup:
+			d.tell(d.notify.reloading())
+			if err := d.reload(ctx); err != nil {
+				d.log.Error("not reloaded; the old configuration stays", zap.Error(err))
+			}
+			d.tell(d.notify.ready("sftp " + d.listener.Addr().String()))
+		case <-doors.ctx.Done(): // asked to stop, or a door has failed
+			running = false
+		case <-core.ctx.Done():
+			running = false
+		}
+	}
+	d.tell(d.notify.stopping())
+	d.log.Info("draining")
+	d.Core.Drain()
+	return errors.Join(doors.stop(), core.stop())
+}
+
+// tell logs that the service manager could not be told; there is nothing else to do.
+func (d *daemon) tell(err error) {
+	if err != nil {
+		d.log.Warn("service manager not told", zap.Error(err))
+	}
+}
+
+// reload reads configuration, trust and profiles anew. What listens stays as it
+// is; a configuration that does not hold changes nothing.
+func (d *daemon) reload(ctx context.Context) error {
+	cfg, err := loadConfig(d.cfg.File())
+	if err != nil {
+		return err
+	}
+	if err := d.Renew(ctx); err != nil {
+		return err
+	}
+	setLevel(d.level, cfg.Log.Level)
+	d.log.Info("reloaded")
+	return nil
+}
+
+// alive answers the watchdog, after it has proved that the store can be written.
+func (d *daemon) alive(ctx context.Context) error {
+	every := watchdogEvery(os.Getenv)
+	watched := every > 0
+	if !watched {
+		every = 30 * time.Second
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(every):
+		}
+		if err := d.Store.Probe(ctx); err != nil {
+			if ctx.Err() == nil {
+				d.log.Error("the store cannot be written", zap.Error(err))
+			}
+			continue
+		}
+		if _, err := d.Trust.Reload(); err != nil {
+			d.log.Error("trust not read anew; what was read before stays", zap.Error(err))
+		}
+		if watched {
+			d.tell(d.notify.alive())
+		}
+	}
+}
+
+// authorize looks the key up in the register of the moment.
+func (d *daemon) authorize(user string, blob []byte, addr net.Addr) (client.ID, bool) {
+	from, _ := netip.ParseAddrPort(addr.String()) // the zero address where it cannot be read
+	e := d.Core.Register().ByID(client.ID(user))
+	if e == nil || e.Disabled || !e.Allows(from.Addr()) || !e.HasKey(blob) {
+		return "", false
+	}
+	return e.ID, true
+}
+
+// followRegister ends the sessions of those whom a change of the register shuts out.
+func (d *daemon) followRegister(ctx context.Context) error {
+	seen := d.Core.Register()
+	for {
+		changes := d.Core.Changes()
+		if now := d.Core.Register(); now != seen {
+			seen = now
+			d.sftp.Recheck()
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// folders are the watched ones of the moment.
+func (d *daemon) folders() []folder.Client {
+	var out []folder.Client
+	for _, e := range d.Core.Register().All() {
+		if e.Folder && !e.Disabled {
+			out = append(out, folder.Client{ID: e.ID, Dir: filepath.Join(d.cfg.Clients.Root, string(e.ID))})
+		}
+	}
+	return out
+}
+
+func (d *daemon) folderDesk(id client.ID) gateway.Desk {
+	return d.Core.Desk(gateway.Origin{Client: id, Entrance: "folder", Session: "folder"})
+}
+
+func (d *daemon) temporary(name string) bool {
+	_, temporary := gateway.Temporary(name, d.cfg.Intake.Temporary)
+	return temporary
+}
+
+// describe adds to the status what the core does not know.
+func (d *daemon) describe(s *admin.Status) {
+	s.Version, s.Started = buildVersion(), d.started.UTC()
+	s.SFTP, s.Sessions = d.listener.Addr().String(), d.sftp.Sessions()
+	var fs unix.Statfs_t
+	if err := unix.Statfs(d.cfg.State, &fs); err == nil {
+		s.Free = int64(fs.Bavail) * fs.Bsize
+	}
+	if s.Free < int64(d.cfg.Limits.FreeDisk) {
+		s.Taking, s.Reason = false, "disk"
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "DISK", Text: formats.Text{
+			UK: "Мало місця на диску сховища: нові документи не приймаються.",
+			EN: "The disk of the store is nearly full: new documents are refused.",
+		}})
+	}
+}
+
+// group is goroutines that stop together: the first that fails ends the others.
+type group struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wait   sync.WaitGroup
+	mu     sync.Mutex
+	errs   []error
+}
+
+func newGroup(ctx context.Context) *group {
+	g := &group{}
+	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	return g
+}
+
+func (g *group) start(name string, run func(context.Context) error) {
+	g.wait.Go(func() {
+		err := run(g.ctx)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			err = fmt.Errorf("%s: %w", name, err)
+			g.mu.Lock()
+			g.errs = append(g.errs, err)
+			g.mu.Unlock()
+			g.cancel(err)
+		}
+	})
+}
+
+func (g *group) stop() error {
+	g.cancel(nil)
+	g.wait.Wait()
+	return errors.Join(g.errs...)
+}
+
+// buildVersion is what the build wrote into the program.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
+			v = "devel-" + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return v
+}

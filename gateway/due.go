@@ -1,0 +1,180 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/spool"
+)
+
+// Due finds what nobody works on: submissions that were taken and not examined
+// (all of them after a restart), holds whose deadline has passed, and leases
+// that ran out. Each step may be repeated.
+func (g *Gateway) Due(ctx context.Context) error {
+	now := g.Now()
+	var examine, over []spool.ID
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		received, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateReceived}})
+		if err != nil {
+			return err
+		}
+		held, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateHeld}, DueBefore: now.Add(time.Nanosecond)})
+		if err != nil {
+			return err
+		}
+		leased, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateLeased}, DueBefore: now.Add(time.Nanosecond)})
+		if err != nil {
+			return err
+		}
+		for _, it := range received {
+			examine = append(examine, it.ID)
+		}
+		for _, it := range held {
+			examine = append(examine, it.ID)
+		}
+		for _, it := range leased {
+			over = append(over, it.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range examine {
+		g.enqueue(id)
+	}
+	for _, id := range over {
+		if err := g.giveBack(ctx, id); err != nil {
+			return fmt.Errorf("submission %s: %w", id, err)
+		}
+		g.changed()
+	}
+	return nil
+}
+
+// Recheck examines everything held once more: trust, register or profiles have
+// changed, and what was undecided may be decided now.
+func (g *Gateway) Recheck(ctx context.Context) error {
+	var held []spool.Item
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		var err error
+		held, err = r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateHeld}, Limit: 100_000})
+		return err
+	})
+	for _, it := range held {
+		g.enqueue(it.ID)
+	}
+	return err
+}
+
+// Retain ends what has been kept long enough: unfinished uploads that nobody
+// went on with, answers of leases long over, and statements that were seen or
+// acknowledged move to the archive, where they stay readable.
+func (g *Gateway) Retain(ctx context.Context, drafts, outbox time.Duration) error {
+	now := g.Now()
+	var stale []spool.Kept
+	var posts []spool.Post
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		kept, err := r.Kept("")
+		if err != nil {
+			return err
+		}
+		for _, k := range kept {
+			if now.Sub(k.Modified) > drafts {
+				stale = append(stale, k)
+			}
+		}
+		posts, err = r.Posts(spool.PostQuery{To: now.Add(-outbox), Limit: 10_000})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range stale {
+		err := g.Store.Update(ctx, func(tx spool.Tx) error {
+			if err := tx.Unkeep(k.Owner, k.Name); err != nil {
+				return err
+			}
+			return g.journal(tx, 0, now, "unfinished removed", journalRecord{Name: k.Name, By: k.Owner})
+		})
+		if err != nil && !errors.Is(err, spool.ErrNotFound) {
+			return err
+		}
+	}
+	for _, p := range posts {
+		if p.Delivered.IsZero() && p.Box == "outbox" {
+			continue // never read: it waits for its client, however long
+		}
+		err := g.Store.Update(ctx, func(tx spool.Tx) error {
+			p, err := tx.Post(p.Owner, p.Box, p.Name)
+			if err != nil {
+				return err
+			}
+			p.Withdrawn = now
+			if entry := g.Register().ByID(client.ID(p.Owner)); entry != nil && entry.Folder {
+				p.Told = time.Time{}
+			}
+			if err := tx.PutPost(p); err != nil {
+				return err
+			}
+			return g.follow(tx, p, StateArchived, now)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	removed, err := g.Store.Sweep(ctx)
+	if removed > 0 {
+		g.Log.Info("content that nothing refers to was removed", zap.Int("files", removed))
+	}
+	return err
+}
+
+// CloseDay ends a day: it counts what came in and what became of it, and reports
+// what is open. Every accepted submission is processed, returned, or named.
+func (g *Gateway) CloseDay(ctx context.Context, day time.Time) (DayReport, error) {
+	from := time.Date(day.In(Kyiv).Year(), day.In(Kyiv).Month(), day.In(Kyiv).Day(), 0, 0, 0, 0, Kyiv)
+	rep := DayReport{Day: from.Format(time.DateOnly), States: map[spool.State]int{}}
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		var after spool.ID
+		for {
+			items, err := r.Items(spool.Query{Queue: Submissions, From: from, To: from.AddDate(0, 0, 1), After: after})
+			if err != nil {
+				return err
+			}
+			for _, it := range items {
+				after = it.ID
+				rep.Received++
+				rep.States[it.State]++
+				if !Final(it.State) {
+					rep.Open = append(rep.Open, it.ID)
+				}
+			}
+			if len(items) < 1000 {
+				return nil
+			}
+		}
+	})
+	if err != nil {
+		return rep, err
+	}
+	now := g.Now()
+	err = g.Store.Update(ctx, func(tx spool.Tx) error {
+		return g.journal(tx, 0, now, "day closed", journalRecord{Name: rep.Day, Reason: fmt.Sprintf("received %d, open %d", rep.Received, len(rep.Open))})
+	})
+	g.Log.Info("day closed", zap.String("day", rep.Day), zap.Int("received", rep.Received), zap.Int("open", len(rep.Open)))
+	return rep, err
+}
+
+// DayReport is what CloseDay found of the submissions received on one day, Kyiv time.
+type DayReport struct {
+	Day      string              `json:"day"`
+	Received int                 `json:"received"`
+	States   map[spool.State]int `json:"states"`
+	Open     []spool.ID          `json:"open,omitempty"`
+}

@@ -1,0 +1,71 @@
+// Package engine opens a gateway core as the configuration says: store, trust,
+// profiles, seal. bramad puts doors on it; bramactl opens it for a moment when no
+// daemon runs. The store's lock keeps the two apart.
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/keys"
+	"github.com/brama-gateway/brama/gateway/profiles"
+	"github.com/brama-gateway/brama/gateway/trust"
+	"github.com/brama-gateway/brama/spool/sqlite"
+)
+
+// Engine is an open core and what it stands on.
+type Engine struct {
+	Store    *sqlite.Store
+	Trust    *trust.Dir
+	Profiles *profiles.Profiles
+	Core     *gateway.Gateway
+}
+
+// Open opens everything, or nothing. It starts nothing.
+func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (e *Engine, err error) {
+	e = &Engine{}
+	if e.Trust, err = trust.Open(cfg.Trust.Dir, cfg.Trust.Anchors...); err != nil {
+		return nil, err
+	}
+	for _, problem := range e.Trust.Problems() {
+		log.Warn("trust file left out", zap.Error(problem))
+	}
+	if e.Profiles, err = profiles.Open(cfg.Profiles); err != nil {
+		return nil, err
+	}
+	seal, err := keys.Seal(cfg.Seal.Key, cfg.Seal.Certificate, cfg.Seal.Chain)
+	if err != nil {
+		return nil, err
+	}
+	if e.Store, err = sqlite.Open(ctx, sqlite.Options{Dir: cfg.State, FloorBytes: int64(cfg.Limits.FreeDisk)}); err != nil {
+		return nil, err
+	}
+	e.Core, err = gateway.New(ctx, gateway.Options{
+		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal,
+		Now: time.Now, Rand: rand.Reader, Log: log,
+		Hold: cfg.Intake.Hold, Temporary: cfg.Intake.Temporary, Language: cfg.Language,
+		Limits: gateway.Limits{File: int64(cfg.Limits.File), Files: cfg.Limits.Files, Bytes: int64(cfg.Limits.Bytes)},
+	})
+	if err != nil {
+		return nil, errors.Join(err, e.Store.Close())
+	}
+	return e, nil
+}
+
+// Renew reads trust and profiles anew and examines what is held once more. After
+// an error what was read before is still in use.
+func (e *Engine) Renew(ctx context.Context) error {
+	if err := e.Profiles.Reload(); err != nil {
+		return err
+	}
+	if _, err := e.Trust.Reload(); err != nil {
+		return err
+	}
+	return e.Core.Recheck(ctx)
+}

@@ -1,0 +1,222 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/formats/profile"
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/spool"
+)
+
+// ErrMove is returned for a change of state that the table of moves does not have.
+var ErrMove = errors.New("not an allowed move")
+
+// Trust gives the trust store of the moment: anchors, and the certificates and
+// CRLs that may serve as material.
+type Trust interface {
+	Snapshot() *pki.Store
+}
+
+// Limits bound what one client may leave here. Zero fields take the defaults.
+type Limits struct {
+	File  int64 // bytes of one file; 64 MiB
+	Files int   // unfinished and unsettled files of one client at once; 10000
+	Bytes int64 // bytes of one client's unfinished files; 4 GiB
+}
+
+// Options are what a gateway is made of.
+type Options struct {
+	Store    spool.Store
+	Trust    Trust
+	Profiles func() *profile.Set // of the moment
+	Seal     cades.Signer        // the gateway's own seal, on receipts and statements
+	Now      func() time.Time
+	Rand     io.Reader // for seals and lease tokens; crypto/rand.Reader
+	Log      *zap.Logger
+
+	Hold      time.Duration // how long an incomplete document waits; 24h
+	Temporary []string      // patterns of temporary names, besides the built-in ones
+	Residue   time.Duration // how long a taken file stays visible to its sender; 10m
+	Workers   int           // examinations at once; one a processor
+	Limits    Limits
+	Language  string // of clients that name none
+}
+
+// Gateway is the core. Make it with New, start it with Run, and give its Desk
+// to the entrances and its Lease, Extend and Answer to the processor's door.
+type Gateway struct {
+	Options
+	ids spool.IDs
+
+	register atomic.Pointer[client.Register]
+
+	mu       sync.Mutex
+	open     map[fileKey]*upload // being written now
+	residue  map[fileKey]residue // taken a short while ago
+	backlog  map[client.ID]int   // unsettled files, about
+	draining bool
+
+	changes atomic.Pointer[chan struct{}] // closed at the next change
+	work    chan spool.ID                 // submissions to examine
+	queued  map[spool.ID]bool             // in work, under mu
+}
+
+type fileKey struct {
+	client client.ID
+	name   string
+}
+
+// New opens the gateway on its store: it reads the register and finds what the
+// last run left undone. It does not start anything; Run does.
+func New(ctx context.Context, o Options) (*Gateway, error) {
+	switch {
+	case o.Store == nil, o.Trust == nil, o.Profiles == nil, o.Seal.Key == nil, o.Seal.Certificate == nil:
+		return nil, errors.New("gateway: store, trust, profiles and seal are needed")
+	case o.Now == nil, o.Rand == nil, o.Log == nil:
+		return nil, errors.New("gateway: clock, random source and log are needed")
+	}
+	if o.Hold <= 0 {
+		o.Hold = 24 * time.Hour
+	}
+	if o.Residue <= 0 {
+		o.Residue = 10 * time.Minute
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Limits.File <= 0 {
+		o.Limits.File = 64 << 20
+	}
+	if o.Limits.Files <= 0 {
+		o.Limits.Files = 10_000
+	}
+	if o.Limits.Bytes <= 0 {
+		o.Limits.Bytes = 4 << 30
+	}
+	g := &Gateway{
+		Options: o,
+		open:    map[fileKey]*upload{},
+		residue: map[fileKey]residue{},
+		backlog: map[client.ID]int{},
+		work:    make(chan spool.ID, 1024),
+		queued:  map[spool.ID]bool{},
+	}
+	c := make(chan struct{})
+	g.changes.Store(&c)
+	if err := g.loadRegister(ctx); err != nil {
+		return nil, fmt.Errorf("register: %w", err)
+	}
+	if err := g.recount(ctx); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Run examines what comes in, wakes leases and deadlines, and returns when ctx
+// ends and the workers have finished what they had begun, or with an error when
+// the spool has stopped: then nothing may be trusted but what the next start reads.
+func (g *Gateway) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for range g.Workers {
+		wg.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case id := <-g.work:
+					if err := g.process(ctx, id); errors.Is(err, spool.ErrStopped) {
+						cancel(err)
+					}
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		if err := g.tick(ctx); err != nil {
+			cancel(err)
+		}
+	})
+	<-ctx.Done()
+	wg.Wait()
+	if err := context.Cause(ctx); errors.Is(err, spool.ErrStopped) {
+		return err
+	}
+	return nil
+}
+
+// tick finds what is due: submissions that nobody examines, holds and leases
+// that ran out. The queue of work in memory is only a hint; this is the truth.
+func (g *Gateway) tick(ctx context.Context) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for n := 1; ; n++ {
+		if n%60 == 0 {
+			if err := g.recount(ctx); err != nil && ctx.Err() == nil {
+				g.Log.Error("counting unsettled files", zap.Error(err))
+			}
+		}
+		if err := g.Due(ctx); errors.Is(err, spool.ErrStopped) {
+			return err
+		} else if err != nil && ctx.Err() == nil {
+			g.Log.Error("looking for due work", zap.Error(err))
+		}
+		g.forgetResidue()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+	}
+}
+
+// Drain refuses new uploads from now on. What was begun may be finished.
+func (g *Gateway) Drain() {
+	g.mu.Lock()
+	g.draining = true
+	g.mu.Unlock()
+}
+
+// Taking says whether new uploads are taken now.
+func (g *Gateway) Taking() bool { return !g.isDraining() }
+
+// Changes returns a channel that is closed at the next change of anything that
+// clients or the processor can see.
+func (g *Gateway) Changes() <-chan struct{} {
+	return *g.changes.Load()
+}
+
+func (g *Gateway) changed() {
+	c := make(chan struct{})
+	close(*g.changes.Swap(&c))
+}
+
+// Register is the snapshot in force.
+func (g *Gateway) Register() *client.Register { return g.register.Load() }
+
+// enqueue hands a submission to the examiners. When the queue is full nothing
+// is lost: tick finds it.
+func (g *Gateway) enqueue(id spool.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.queued[id] {
+		return
+	}
+	select {
+	case g.work <- id:
+		g.queued[id] = true
+	default:
+	}
+}

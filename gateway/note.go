@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/brama-gateway/brama/spool"
+)
+
+// note is the gateway's own record of an item, which the spool keeps unread.
+// What may be large lies in parts instead.
+type note struct {
+	Origin     Origin    `json:"origin"`
+	Superseded bool      `json:"superseded,omitempty"` // another document took its place while it waited
+	Outcome    Outcome   `json:"outcome,omitempty"`
+	First      *spool.ID `json:"first,omitempty"` // of a duplicate
+	Answer     *Answer   `json:"answer,omitempty"`
+	Answered   time.Time `json:"answered,omitzero"`
+	Reason     string    `json:"reason,omitempty"` // of an operator's move
+}
+
+func (n note) bytes() []byte {
+	b, err := json.Marshal(n)
+	if err != nil {
+		panic(fmt.Sprintf("note: %v", err)) // strings, times and ids: cannot fail
+	}
+	return b
+}
+
+// readNote reads what bytes wrote. A note that cannot be read is an empty one:
+// it holds nothing that a verdict rests on.
+func readNote(b []byte) note {
+	var n note
+	if err := json.Unmarshal(b, &n); err != nil {
+		return note{}
+	}
+	return n
+}
+
+// journalRecord is what the journal keeps of a change. It names contents by
+// their hashes and people not at all.
+type journalRecord struct {
+	Origin     *Origin     `json:"origin,omitempty"`
+	Name       string      `json:"name,omitempty"`
+	Role       spool.Role  `json:"role,omitempty"`
+	SHA256     string      `json:"sha256,omitempty"`
+	Replaced   string      `json:"replaced,omitempty"`
+	Other      spool.ID    `json:"other,omitzero"`
+	From       spool.State `json:"from,omitempty"`
+	To         spool.State `json:"to,omitempty"`
+	Outcome    Outcome     `json:"outcome,omitempty"`
+	Rules      []string    `json:"rules,omitempty"`      // ids of the findings that refused
+	Signatures []string    `json:"signatures,omitempty"` // SHA-256 of the signers' certificates, with their indication
+	Evidence   []string    `json:"evidence,omitempty"`   // SHA-256 of the CRLs that were used
+	Profile    string      `json:"profile,omitempty"`    // SHA-256
+	Receipt    string      `json:"receipt,omitempty"`    // SHA-256 of the receipt's JSON
+	Lease      string      `json:"lease,omitempty"`      // first characters of the token
+	Reason     string      `json:"reason,omitempty"`
+	Reference  string      `json:"reference,omitempty"`
+	By         string      `json:"by,omitempty"`
+}
+
+// journal writes a record in the transaction of the change it tells of.
+func (g *Gateway) journal(tx spool.Tx, item spool.ID, at time.Time, kind string, rec journalRecord) error {
+	return g.journalAs(tx, g.ids.New(at), item, at, kind, rec)
+}
+
+// journalAs is journal for a record whose id was given out before, in a receipt.
+func (g *Gateway) journalAs(tx spool.Tx, id, item spool.ID, at time.Time, kind string, rec journalRecord) error {
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("journal record %s: %w", kind, err)
+	}
+	_, err = tx.Append(spool.Event{ID: id, Item: item, At: at, Kind: kind, Record: b})
+	return err
+}

@@ -1,0 +1,375 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/spool"
+)
+
+// Bounds of what a processor may ask.
+const (
+	MaxLeases = 1000
+	MinTTL    = time.Second
+	MaxTTL    = 24 * time.Hour
+	MaxWait   = time.Minute
+	maxReason = 2000
+)
+
+// Lease gives the processor the next accepted submissions, at most max, each
+// for ttl. It waits until there is one, at most wait.
+func (g *Gateway) Lease(ctx context.Context, max int, wait, ttl time.Duration) ([]Lease, error) {
+	max = min(maxOf(max, 1), MaxLeases)
+	ttl = clamp(ttl, MinTTL, MaxTTL)
+	end := time.NewTimer(clamp(wait, 0, MaxWait))
+	defer end.Stop()
+	for {
+		changes := g.Changes()
+		leases, err := g.claim(ctx, max, ttl)
+		if err != nil || len(leases) > 0 {
+			return leases, err
+		}
+		select {
+		case <-changes:
+		case <-time.After(time.Second): // work that was given back with a delay becomes due without a change
+		case <-end.C:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (g *Gateway) claim(ctx context.Context, max int, ttl time.Duration) ([]Lease, error) {
+	waiting := false
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		counts, err := r.Counts(Submissions)
+		waiting = counts[StateAccepted] > 0
+		return err
+	})
+	if err != nil || !waiting {
+		return nil, err
+	}
+	now := g.Now()
+	var leases []Lease
+	err = g.Store.Update(ctx, func(tx spool.Tx) error {
+		leases = nil
+		items, err := tx.Claim(spool.Claim{
+			Queue: Submissions, From: StateAccepted, To: StateLeased,
+			Now: now, TTL: ttl, Max: max, Token: newToken,
+		})
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			it.Deadline = it.LeaseUntil
+			if err := tx.Put(it); err != nil {
+				return err
+			}
+			s, err := g.submission(ctx, tx, it)
+			if err != nil {
+				return err
+			}
+			leases = append(leases, Lease{Token: it.Lease, Until: it.LeaseUntil.UTC(), Submission: s})
+			if err := g.journal(tx, it.ID, now, "leased", journalRecord{From: StateAccepted, To: StateLeased, Lease: it.Lease[:8]}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && len(leases) > 0 {
+		g.changed()
+	}
+	return leases, err
+}
+
+func newToken() string {
+	var b [20]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
+}
+
+// leased finds the submission under a lease.
+func leased(r spool.Reader, token string) (spool.Item, error) {
+	items, err := r.Items(spool.Query{Queue: Submissions, Lease: token, States: []spool.State{StateLeased}, Limit: 1})
+	if err != nil {
+		return spool.Item{}, err
+	}
+	if token == "" || len(items) == 0 {
+		return spool.Item{}, ErrLease
+	}
+	return items[0], nil
+}
+
+// Extend lengthens a lease to ttl from now.
+func (g *Gateway) Extend(ctx context.Context, token string, ttl time.Duration) (time.Time, error) {
+	var until time.Time
+	err := g.Store.Update(ctx, func(tx spool.Tx) error {
+		it, err := leased(tx, token)
+		if err != nil {
+			return err
+		}
+		until = g.Now().Add(clamp(ttl, MinTTL, MaxTTL))
+		it.LeaseUntil, it.Deadline = until, until
+		return tx.Put(it)
+	})
+	return until.UTC(), err
+}
+
+// Answer settles a leased submission: processed and returned make receipt 2,
+// retry gives it back for later, dead hands it to the operator. The same answer
+// again is answered the same; another one is ErrAnswer.
+func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
+	if err := a.check(); err != nil {
+		return err
+	}
+	var it spool.Item
+	var v Verdict
+	again := false
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		given, err := r.Value("answer", token)
+		if err == nil {
+			var before Answer
+			if err := json.Unmarshal(given, &before); err != nil {
+				return fmt.Errorf("stored answer: %w", err)
+			}
+			again = true
+			if before != a {
+				return ErrAnswer
+			}
+			return nil
+		}
+		if !errors.Is(err, spool.ErrNotFound) {
+			return err
+		}
+		if it, err = leased(r, token); err != nil {
+			return err
+		}
+		v, err = g.verdict(ctx, r, it.ID)
+		return err
+	})
+	if err != nil || again {
+		return err
+	}
+	entry := g.Register().ByID(client.ID(it.Owner))
+	if entry == nil {
+		entry = &client.Entry{ID: client.ID(it.Owner)}
+	}
+	now := g.Now()
+	record := g.ids.New(now)
+	var files []receiptFile
+	if a.Outcome == Processed || a.Outcome == Returned {
+		answer := Receipt{
+			Receipt: 2, Document: it.Name, SHA256: it.SHA256, Size: it.Size, Submission: it.ID, Client: entry.ID,
+			Received: it.Received.UTC(), Decided: now.UTC(), Outcome: a.Outcome, Kind: v.Kind, Profile: v.Profile,
+			Totals: totals(v.Entries), Signatures: v.Signatures, Reason: a.Reason, Reference: a.Reference,
+			Journal: JournalRef{Record: record},
+		}
+		if files, err = g.receiptFiles(&answer, entry, &v); err != nil {
+			return fmt.Errorf("submission %s: receipt 2: %w", it.ID, err)
+		}
+	}
+	err = g.Store.Update(ctx, func(tx spool.Tx) error {
+		it, err := leased(tx, token)
+		if err != nil {
+			return err
+		}
+		given, err := json.Marshal(a)
+		if err != nil {
+			return err
+		}
+		if err := tx.SetValue("answer", token, given); err != nil {
+			return err
+		}
+		to := map[Outcome]spool.State{Processed: StateProcessed, Returned: StateReturned, Retry: StateAccepted, Dead: StateDead}[a.Outcome]
+		if err := move(&it, to); err != nil {
+			return err
+		}
+		n := readNote(it.Note)
+		n.Answer, n.Answered = &a, now
+		it.Note = n.bytes()
+		it.Lease, it.LeaseUntil, it.Deadline = "", time.Time{}, time.Time{}
+		if a.Outcome == Retry {
+			it.NotBefore = now.Add(delay(it.Attempts))
+		}
+		if a.Outcome == Returned {
+			// The number may be used again (DESIGN 5).
+			if err := tx.Forget(it.ID); err != nil {
+				return err
+			}
+		}
+		if err := tx.Put(it); err != nil {
+			return err
+		}
+		rec := journalRecord{From: StateLeased, To: it.State, Outcome: a.Outcome, SHA256: it.SHA256, Reason: a.Reason, Reference: a.Reference}
+		for i, f := range files {
+			if i == 0 {
+				rec.Receipt = hexSHA256(f.content)
+			}
+			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleReceipt, f.content, now); err != nil {
+				return err
+			}
+		}
+		return g.journalAs(tx, record, it.ID, now, "answered", rec)
+	})
+	if err != nil {
+		return err
+	}
+	g.Log.Info("answered", zap.Stringer("submission", it.ID), zap.String("client", it.Owner), zap.String("outcome", string(a.Outcome)))
+	if a.Outcome == Dead {
+		g.Log.Error("submission is dead: the operator must look at it (bramactl spool show, retry)", zap.Stringer("submission", it.ID))
+	}
+	g.changed()
+	return nil
+}
+
+func (a *Answer) check() error {
+	switch a.Outcome {
+	case Processed, Retry:
+	case Returned, Dead:
+		if strings.TrimSpace(a.Reason) == "" {
+			return fmt.Errorf("answer %s: a reason is needed: %w", a.Outcome, ErrAnswerForm)
+		}
+	default:
+		return fmt.Errorf("answer %q: want processed, returned, retry or dead: %w", a.Outcome, ErrAnswerForm)
+	}
+	if len(a.Reason) > maxReason || len(a.Reference) > 200 {
+		return fmt.Errorf("answer %s: reason or reference is too long: %w", a.Outcome, ErrAnswerForm)
+	}
+	return nil
+}
+
+// delay grows with the number of attempts: 10 s, 20 s, 40 s ... one hour.
+func delay(attempts int) time.Duration {
+	d := 10 * time.Second
+	for range min(attempts-1, 9) {
+		d *= 2
+	}
+	return min(d, time.Hour)
+}
+
+// giveBack ends a lease that ran out: the submission goes back into the queue.
+func (g *Gateway) giveBack(ctx context.Context, id spool.ID) error {
+	now := g.Now()
+	return g.Store.Update(ctx, func(tx spool.Tx) error {
+		it, err := tx.Item(id)
+		if err != nil {
+			return err
+		}
+		if it.State != StateLeased || now.Before(it.LeaseUntil) {
+			return nil // answered or extended meanwhile
+		}
+		token := it.Lease
+		if err := move(&it, StateAccepted); err != nil {
+			return err
+		}
+		it.Lease, it.LeaseUntil, it.Deadline = "", time.Time{}, time.Time{}
+		it.NotBefore = now.Add(delay(it.Attempts))
+		if err := tx.Put(it); err != nil {
+			return err
+		}
+		g.Log.Warn("lease ran out", zap.Stringer("submission", id), zap.Int("attempts", it.Attempts))
+		return g.journal(tx, id, now, "lease over", journalRecord{From: StateLeased, To: StateAccepted, Lease: token[:min(8, len(token))]})
+	})
+}
+
+// Submission tells of one.
+func (g *Gateway) Submission(ctx context.Context, id spool.ID) (Submission, error) {
+	var s Submission
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		it, err := r.Item(id)
+		if err != nil {
+			return err
+		}
+		if it.Queue != Submissions {
+			return spool.ErrNotFound
+		}
+		s, err = g.submission(ctx, r, it)
+		return err
+	})
+	return s, err
+}
+
+func (g *Gateway) submission(ctx context.Context, r spool.Reader, it spool.Item) (Submission, error) {
+	s := Submission{
+		ID: it.ID, Client: client.ID(it.Owner), Document: it.Name, SHA256: it.SHA256, Size: it.Size,
+		Kind: formats.Kind(it.Kind), State: it.State, Received: it.Received.UTC(), Decided: utc(it.Decided),
+		Deadline: utc(it.Deadline), Attempts: it.Attempts, Parts: []Part{},
+	}
+	if entry := g.Register().ByID(s.Client); entry != nil {
+		s.EDRPOU = entry.EDRPOU
+	}
+	parts, err := r.Parts(it.ID)
+	if err != nil {
+		return s, err
+	}
+	for _, p := range parts {
+		if p.Role == RoleVerdict || p.Role == RoleNotice {
+			continue
+		}
+		s.Parts = append(s.Parts, Part{Name: p.Name, Role: string(p.Role), Size: p.Content.Size, SHA256: p.Content.SHA256})
+	}
+	v, err := g.verdict(ctx, r, it.ID)
+	if errors.Is(err, spool.ErrNotFound) {
+		return s, nil // not decided yet
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Profile, s.Entries, s.Signers = v.Profile, v.Entries, v.Signatures
+	return s, nil
+}
+
+// OpenPart reads a part of a submission. The name "document" reads the document
+// that was signed, also out of a container.
+func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Reading, error) {
+	var p spool.Part
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		it, err := r.Item(id)
+		if err != nil {
+			return err
+		}
+		if it.Queue != Submissions || strings.HasPrefix(name, ".") {
+			return spool.ErrNotFound
+		}
+		if p, err = r.Part(id, name); !errors.Is(err, spool.ErrNotFound) || name != "document" {
+			return err
+		}
+		parts, err := r.Parts(id)
+		if err != nil {
+			return err
+		}
+		for _, p = range parts {
+			if p.Role == RoleDocument || p.Role == RoleContainer {
+				return nil
+			}
+		}
+		return spool.ErrNotFound
+	})
+	if err != nil {
+		return nil, err
+	}
+	if name == "document" && p.Role == RoleContainer {
+		return g.unwrapped(ctx, p)
+	}
+	return g.reading(ctx, p.Content, p.Added, nil)
+}
+
+func clamp(d, low, high time.Duration) time.Duration { return min(maxOf(d, low), high) }
+
+func maxOf[T int | time.Duration](a, b T) T {
+	if a > b {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,310 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // receipts are in Kyiv time on every host
+
+	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/charset"
+	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/spool"
+)
+
+// Receipt is the gateway's or the processor's answer to one submission
+// (DESIGN 8). Its JSON form is what is sealed; docs/receipts.md describes it.
+type Receipt struct {
+	Receipt    int                `json:"receipt"` // 1: examined; 2: answered by the processor
+	Document   string             `json:"document"`
+	SHA256     string             `json:"sha256"` // of the document that was signed
+	Size       int64              `json:"size"`
+	Submission spool.ID           `json:"submission"`
+	Client     client.ID          `json:"client"`
+	Received   time.Time          `json:"received"`
+	Decided    time.Time          `json:"decided"`
+	Outcome    Outcome            `json:"outcome"`
+	Deadline   *time.Time         `json:"deadline,omitempty"` // of a held one
+	First      *spool.ID          `json:"first,omitempty"`    // of a duplicate: the submission that was accepted
+	Kind       formats.Kind       `json:"kind,omitempty"`
+	Profile    formats.ProfileRef `json:"profile"`
+	Totals     *Totals            `json:"totals,omitempty"`
+	Findings   []formats.Finding  `json:"findings"`
+	More       int                `json:"moreFindings,omitempty"` // counted and not listed
+	Signatures []SignatureView    `json:"signatures"`
+	Reason     string             `json:"reason,omitempty"`    // receipt 2: the processor's words
+	Reference  string             `json:"reference,omitempty"` // receipt 2: the processor's number
+	Journal    JournalRef         `json:"journal"`
+}
+
+// Totals say what was in the file.
+type Totals struct {
+	Records int    `json:"records"`
+	Sum     string `json:"sum"` // hryvnias, 1234.05
+
+	kopecks int64
+}
+
+// JournalRef names the record of the journal that this answer stands in.
+type JournalRef struct {
+	Record spool.ID `json:"record"`
+}
+
+// JSON is the form that is sealed and that programs read.
+func (r *Receipt) JSON() ([]byte, error) {
+	out := *r
+	if out.Findings == nil {
+		out.Findings = []formats.Finding{}
+	}
+	if out.Signatures == nil {
+		out.Signatures = []SignatureView{}
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(out); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// receiptFile is one form of a receipt; its name is the label and the suffix.
+type receiptFile struct {
+	suffix  string
+	content []byte
+}
+
+// receiptFiles makes every form of a receipt: JSON first, then its seal, the
+// text, and pain.002 where the document was pain.001.
+func (g *Gateway) receiptFiles(r *Receipt, entry *client.Entry, v *Verdict) ([]receiptFile, error) {
+	body, err := r.JSON()
+	if err != nil {
+		return nil, err
+	}
+	seal, err := g.seal(body, r.Decided)
+	if err != nil {
+		return nil, err
+	}
+	text := encode(entry, r.Text(g.language(entry)))
+	base := fmt.Sprintf(".receipt%d", r.Receipt)
+	files := []receiptFile{{base + ".json", body}, {base + ".json.p7s", seal}, {base + ".txt", text}}
+	if v.Message != nil {
+		answer := iso20022.StatusReport(iso20022.Status{
+			ID: fmt.Sprintf("%s-%d", r.Submission, r.Receipt), At: r.Decided, Outcome: string(r.Outcome), Reason: r.Reason,
+			Message: *v.Message, Entries: v.Entries, Findings: r.Findings, Language: g.language(entry),
+		})
+		files = append(files, receiptFile{base + ".pain002.xml", answer})
+	}
+	return files, nil
+}
+
+// seal signs bytes as the gateway: detached CAdES.
+func (g *Gateway) seal(content []byte, at time.Time) ([]byte, error) {
+	sealed, err := cades.Sign(g.Rand, content, []cades.Signer{g.Seal}, cades.SignOptions{Detached: true, At: at})
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return sealed, nil
+}
+
+// language is the one that a client is answered in.
+func (g *Gateway) language(entry *client.Entry) string {
+	if entry.Language == "" && g.Language != "" {
+		return g.Language
+	}
+	return entry.Lang()
+}
+
+// encode writes text in the client's code page. The register has only pages that exist.
+func encode(entry *client.Entry, text string) []byte {
+	page, ok := charset.Lookup(entry.Page())
+	if !ok {
+		return []byte(text)
+	}
+	return page.Encode(text)
+}
+
+// Text is the form for people, in language lang ("uk" or "en").
+func (r *Receipt) Text(lang string) string {
+	w := &letter{lang: lang}
+	w.head(r)
+	w.reasons(r)
+	w.signatures(r)
+	w.foot(r)
+	return strings.ReplaceAll(w.String(), "\n", "\r\n") // old editors know no other line end
+}
+
+// letter writes a receipt for people.
+type letter struct {
+	strings.Builder
+	lang string
+}
+
+func (w *letter) say(uk, en string, args ...any) {
+	format := formats.Text{UK: uk, EN: en}.In(w.lang)
+	fmt.Fprintf(&w.Builder, format+"\n", args...)
+}
+
+var outcomeWords = map[Outcome]formats.Text{
+	Accepted:  {UK: "ПРИЙНЯТО", EN: "ACCEPTED"},
+	Rejected:  {UK: "ВІДХИЛЕНО", EN: "REJECTED"},
+	Held:      {UK: "ОЧІКУЄ", EN: "HELD"},
+	Duplicate: {UK: "ПОВТОР (уже прийнято раніше)", EN: "DUPLICATE (accepted before)"},
+	Processed: {UK: "ВИКОНАНО", EN: "PROCESSED"},
+	Returned:  {UK: "ПОВЕРНУТО БЕЗ ВИКОНАННЯ", EN: "RETURNED UNPROCESSED"},
+}
+
+var kindWords = map[formats.Kind]formats.Text{
+	formats.PaymentInstruction: {UK: "платіжна інструкція", EN: "payment instruction"},
+	formats.SupportingDocument: {UK: "підтвердний документ", EN: "supporting document"},
+}
+
+var roleWords = map[string]formats.Text{
+	string(client.Head):       {UK: "керівник", EN: "head"},
+	string(client.Accountant): {UK: "головний бухгалтер", EN: "chief accountant"},
+	string(client.Seal):       {UK: "печатка", EN: "seal"},
+	string(client.Other):      {UK: "інша особа", EN: "other"},
+}
+
+func (w *letter) head(r *Receipt) {
+	if r.Outcome == Held {
+		w.say("ПОВІДОМЛЕННЯ: документ очікує", "NOTICE: the document is held")
+	} else {
+		w.say("КВИТАНЦІЯ № %d", "RECEIPT %d", r.Receipt)
+	}
+	w.say("Документ:    %s", "Document:    %s", r.Document)
+	w.say("Результат:   %s", "Outcome:     %s", outcomeWords[r.Outcome].In(w.lang))
+	if k, ok := kindWords[r.Kind]; ok {
+		w.say("Вид:         %s", "Kind:        %s", k.In(w.lang))
+	}
+	if r.Totals != nil {
+		w.say("Записів: %d, на суму %s грн", "Records: %d, in all UAH %s", r.Totals.Records, r.Totals.Sum)
+	}
+	w.say("Одержано:    %s", "Received:    %s", kyiv(r.Received))
+	if r.Outcome == Held {
+		if r.Deadline != nil {
+			w.say("Чекаємо до:  %s", "Waiting to:  %s", kyiv(*r.Deadline))
+		}
+	} else {
+		w.say("Рішення:     %s", "Decided:     %s", kyiv(r.Decided))
+	}
+	w.say("Подання:     %s", "Submission:  %s", r.Submission)
+	if r.First != nil {
+		w.say("Перше подання: %s", "First submission: %s", *r.First)
+	}
+	if r.Reference != "" {
+		w.say("Номер у системі обробки: %s", "Processor's reference: %s", plain(r.Reference))
+	}
+	w.say("", "")
+}
+
+func (w *letter) reasons(r *Receipt) {
+	if r.Reason != "" {
+		w.say("Причина: %s", "Reason: %s", plain(r.Reason))
+		w.say("", "")
+	}
+	if len(r.Findings) == 0 {
+		return
+	}
+	switch {
+	case r.Outcome == Held:
+		w.say("Чого бракує:", "What is missing:")
+	case refused(r.Findings):
+		w.say("Що виправити:", "What to mend:")
+	default:
+		w.say("Зауваження:", "Remarks:")
+	}
+	for i, f := range r.Findings {
+		var where []string
+		if f.Record > 0 {
+			where = append(where, fmt.Sprintf(formats.Text{UK: "запис %d", EN: "record %d"}.In(w.lang), f.Record))
+		}
+		if f.Field != "" {
+			where = append(where, fmt.Sprintf(formats.Text{UK: "поле %s", EN: "field %s"}.In(w.lang), plain(f.Field)))
+		}
+		place := ""
+		if len(where) > 0 {
+			place = strings.Join(where, ", ") + ": "
+		}
+		mark := ""
+		if f.Severity == formats.Warning && r.Outcome != Accepted {
+			mark = formats.Text{UK: "(попередження) ", EN: "(warning) "}.In(w.lang)
+		}
+		w.say("%3d. %s%s%s [%s]", "%3d. %s%s%s [%s]", i+1, mark, place, plain(f.Message.In(w.lang)), f.Rule)
+	}
+	if r.More > 0 {
+		w.say("     ... і ще зауважень: %d.", "     ... and %d more.", r.More)
+	}
+	w.say("", "")
+}
+
+func (w *letter) signatures(r *Receipt) {
+	if len(r.Signatures) == 0 || r.Receipt == 2 {
+		return
+	}
+	w.say("Підписи:", "Signatures:")
+	for i, s := range r.Signatures {
+		name := plain(s.Signer.Name)
+		if name == "" {
+			name = formats.Text{UK: "підписувача не визначено", EN: "signer not identified"}.In(w.lang)
+		}
+		if role, ok := roleWords[s.Role]; ok {
+			name += " (" + role.In(w.lang) + ")"
+		}
+		state := s.Indication
+		if s.SubIndication != "" {
+			state += " " + s.SubIndication
+		}
+		if len(s.Tolerances) > 0 {
+			state += ", " + strings.Join(s.Tolerances, ", ")
+		}
+		w.say("%3d. %s: %s", "%3d. %s: %s", i+1, name, state)
+	}
+	w.say("", "")
+}
+
+func (w *letter) foot(r *Receipt) {
+	if r.SHA256 != "" {
+		w.say("SHA-256 документа: %s", "SHA-256 of the document: %s", r.SHA256)
+	}
+	if r.Profile.Name != "" {
+		w.say("Формат: %s", "Layout: %s", r.Profile.Name)
+	}
+	if r.Outcome != Held {
+		w.say("Запис журналу: %s", "Journal record: %s", r.Journal.Record)
+		w.say("Ця квитанція підтверджена печаткою шлюзу: файл .receipt%d.json та підпис до нього .p7s.",
+			"This receipt is proved by the gateway's seal: the file .receipt%d.json and its signature .p7s.", r.Receipt)
+	}
+}
+
+// Kyiv is the time zone of everything that people read. It is fixed, not the
+// host's: a receipt says the same wherever the gateway runs.
+var Kyiv = mustLocation("Europe/Kyiv")
+
+func mustLocation(name string) *time.Location {
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		panic(fmt.Sprintf("time zone %s: %v", name, err)) // the program embeds time/tzdata
+	}
+	return loc
+}
+
+func kyiv(t time.Time) string { return t.In(Kyiv).Format("02.01.2006 15:04:05") }
+
+// plain makes foreign text safe for a receipt: no control or direction marks.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || slices.Contains(directionMarks, r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+var directionMarks = []rune{0x200b, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069, 0xfeff}

@@ -1,0 +1,516 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/spool"
+)
+
+// process examines one submission and settles it. It may be called for
+// anything at any time: what needs no examination is left alone.
+func (g *Gateway) process(ctx context.Context, id spool.ID) error {
+	g.mu.Lock()
+	delete(g.queued, id) // what changes from here on is queued anew
+	g.mu.Unlock()
+
+	for range 8 {
+		err := g.examineAndSettle(ctx, id)
+		if errors.Is(err, spool.ErrConflict) {
+			continue // a part came in, or the same document was accepted, meanwhile
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, spool.ErrNotFound) {
+			g.Log.Error("submission not settled; it will be tried again", zap.Stringer("submission", id), zap.Error(err))
+		}
+		return err
+	}
+	return nil // tick comes back to it
+}
+
+func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
+	var it spool.Item
+	var parts []spool.Part
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		var err error
+		if it, err = r.Item(id); err != nil {
+			return err
+		}
+		parts, err = r.Parts(id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if it.Queue != Submissions || it.State != StateReceived && it.State != StateHeld {
+		return nil
+	}
+	now := g.Now()
+	entry := g.Register().ByID(client.ID(it.Owner))
+	if entry == nil { // taken out of the register since; nothing of his is accepted
+		entry = &client.Entry{ID: client.ID(it.Owner), Disabled: true}
+	}
+	c := Case{
+		Document: it.Name, Entry: entry, Received: it.Received, At: now,
+		Overdue:    !it.Deadline.IsZero() && !now.Before(it.Deadline),
+		Superseded: readNote(it.Note).Superseded,
+		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(),
+	}
+	for _, p := range parts {
+		if p.Role != RoleDocument && p.Role != RoleSignature && p.Role != RoleContainer {
+			continue
+		}
+		blob, err := g.Store.Open(ctx, p.Content.SHA256)
+		if err != nil {
+			return fmt.Errorf("submission %s: part %q: %w", id, p.Name, err)
+		}
+		defer blob.Close()
+		c.Pieces = append(c.Pieces, Piece{Name: p.Name, Role: p.Role, Content: io.NewSectionReader(blob, 0, blob.Size())})
+	}
+	v := Examine(c)
+	return g.settle(ctx, it, entry, v, now)
+}
+
+// settle writes the verdict, the sealed receipt and the journal record in one
+// transaction (DESIGN 5.3). From then on the verdict stands.
+func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry, v Verdict, now time.Time) error {
+	var first *spool.ID
+	keys := v.keys(entry.ID)
+	if v.Outcome == Accepted {
+		var err error
+		if first, err = g.before(ctx, entry, &v, keys); err != nil {
+			return err
+		}
+	}
+	if v.Outcome == Held {
+		return g.hold(ctx, it, entry, v, now)
+	}
+
+	record := g.ids.New(now)
+	answer := Receipt{
+		Receipt: 1, Document: it.Name, SHA256: v.SHA256, Size: v.Size, Submission: it.ID, Client: entry.ID,
+		Received: it.Received.UTC(), Decided: now.UTC(), Outcome: v.Outcome, First: first,
+		Kind: v.Kind, Profile: v.Profile, Findings: v.Findings, More: v.More, Signatures: v.Signatures,
+		Totals: totals(v.Entries), Journal: JournalRef{Record: record},
+	}
+	files, err := g.receiptFiles(&answer, entry, &v)
+	if err != nil {
+		return fmt.Errorf("submission %s: receipt: %w", it.ID, err)
+	}
+	verdict, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("submission %s: verdict: %w", it.ID, err)
+	}
+
+	err = g.Store.Update(ctx, func(tx spool.Tx) error {
+		it := it
+		if v.Outcome == Accepted {
+			for _, k := range keys {
+				if first, err := tx.See(k, it.ID); errors.Is(err, spool.ErrExists) && first == it.ID {
+					continue
+				} else if errors.Is(err, spool.ErrExists) {
+					return fmt.Errorf("submission %s: accepted before: %w", it.ID, spool.ErrConflict)
+				} else if err != nil {
+					return err
+				}
+			}
+		}
+		from := it.State
+		if it.State == StateHeld { // its deadline has passed, or evidence has come
+			if err := move(&it, StateReceived); err != nil {
+				return err
+			}
+		}
+		if err := move(&it, stateOf(v.Outcome)); err != nil {
+			return err
+		}
+		it.Decided, it.Deadline = now, time.Time{}
+		it.SHA256, it.Size, it.Kind = v.SHA256, v.Size, string(v.Kind)
+		if len(v.Entries) > 0 {
+			it.Number, it.Date = v.Entries[0].Number, v.Entries[0].Date
+		}
+		n := readNote(it.Note)
+		n.Outcome, n.First = v.Outcome, first
+		it.Note = n.bytes()
+		if err := g.label(tx, &it); err != nil {
+			return err
+		}
+		if err := tx.Put(it); err != nil {
+			return err
+		}
+		if err := g.withdrawHeld(tx, &it, it.ID, now); err != nil {
+			return err
+		}
+		if err := tx.AddPart(it.ID, verdictPart, RoleVerdict, inline(verdict), now); err != nil {
+			return err
+		}
+		for _, f := range files {
+			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleReceipt, f.content, now); err != nil {
+				return err
+			}
+		}
+		return g.journalAs(tx, record, it.ID, now, "decided", journalRecord{
+			Name: it.Name, SHA256: v.SHA256, From: from, To: it.State, Outcome: v.Outcome, Rules: refusals(v.Findings),
+			Signatures: v.Signers, Evidence: v.Evidence, Profile: v.Profile.SHA256, Receipt: hexSHA256(files[0].content),
+			Other: deref(first),
+		})
+	})
+	if err != nil {
+		return err
+	}
+	g.count(entry.ID, -1)
+	g.Log.Info("decided", zap.Stringer("submission", it.ID), zap.String("client", it.Owner), zap.String("outcome", string(v.Outcome)),
+		zap.String("kind", string(v.Kind)), zap.Strings("rules", refusals(v.Findings)))
+	g.changed()
+	return nil
+}
+
+// verdictPart is the name of the part that keeps the verdict; a name that no
+// client can use (CleanName).
+const verdictPart = ".verdict"
+
+// hold puts a submission aside and tells the client what it waits for.
+func (g *Gateway) hold(ctx context.Context, it spool.Item, entry *client.Entry, v Verdict, now time.Time) error {
+	answer := Receipt{
+		Receipt: 1, Document: it.Name, SHA256: v.SHA256, Size: v.Size, Submission: it.ID, Client: entry.ID,
+		Received: it.Received.UTC(), Decided: now.UTC(), Outcome: Held, Deadline: utc(it.Deadline),
+		Kind: v.Kind, Profile: v.Profile, Findings: v.Findings, More: v.More, Signatures: v.Signatures,
+	}
+	body, err := answer.JSON()
+	if err != nil {
+		return err
+	}
+	text := encode(entry, answer.Text(g.language(entry)))
+	err = g.Store.Update(ctx, func(tx spool.Tx) error {
+		it := it
+		from := it.State
+		if it.State == StateReceived {
+			if err := move(&it, StateHeld); err != nil {
+				return err
+			}
+		}
+		if v.SHA256 != "" {
+			it.Kind = string(v.Kind)
+		}
+		if err := g.label(tx, &it); err != nil {
+			return err
+		}
+		old, err := tx.Part(it.ID, it.Label+".held.txt")
+		if err != nil && !errors.Is(err, spool.ErrNotFound) {
+			return err
+		}
+		if from == StateHeld && old.Content.SHA256 == hexSHA256(text) {
+			return nil // nothing new to say
+		}
+		if err := tx.Put(it); err != nil {
+			return err
+		}
+		for suffix, content := range map[string][]byte{".held.txt": text, ".held.json": body} {
+			if err := tx.RemovePart(it.ID, it.Label+suffix); err != nil && !errors.Is(err, spool.ErrNotFound) {
+				return err
+			}
+			if err := g.publish(tx, &it, entry, "receipts", it.Label+suffix, RoleNotice, content, now); err != nil {
+				return err
+			}
+		}
+		return g.journal(tx, it.ID, now, "held", journalRecord{Name: it.Name, SHA256: v.SHA256, From: from, To: it.State, Outcome: Held, Rules: refusals(v.Findings)})
+	})
+	if err == nil {
+		g.Log.Info("held", zap.Stringer("submission", it.ID), zap.String("client", it.Owner), zap.Time("deadline", it.Deadline))
+		g.changed()
+	}
+	return err
+}
+
+// withdrawHeld takes the notices of a hold back. Where an outbox has to remove
+// them from a folder, heir is the item that remembers it.
+func (g *Gateway) withdrawHeld(tx spool.Tx, it *spool.Item, heir spool.ID, now time.Time) error {
+	posts, err := tx.Posts(spool.PostQuery{Owner: it.Owner, Item: it.ID})
+	if err != nil {
+		return err
+	}
+	for _, p := range posts {
+		if !strings.HasSuffix(p.Name, ".held.txt") && !strings.HasSuffix(p.Name, ".held.json") {
+			continue
+		}
+		if entry := g.Register().ByID(client.ID(it.Owner)); entry == nil || !entry.Folder {
+			if err := tx.DeletePost(p.Owner, p.Box, p.Name); err != nil {
+				return err
+			}
+			continue
+		}
+		p.Item, p.Withdrawn, p.Told = heir, now, time.Time{} // the outbox has to take the file away
+		if err := tx.PutPost(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// label gives a submission the name under which it is answered: the document's
+// own, or NAME.2, NAME.3 when that has answers already (DESIGN 6).
+func (g *Gateway) label(tx spool.Tx, it *spool.Item) error {
+	for it.Label == "" {
+		n, err := tx.Next("label/" + it.Owner + "/" + it.Name)
+		if err != nil {
+			return err
+		}
+		label := it.Name
+		if n > 1 {
+			label += "." + strconv.FormatInt(n, 10)
+		}
+		taken, err := tx.Items(spool.Query{Queue: Submissions, Owner: it.Owner, Label: label, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(taken) == 0 {
+			it.Label = label
+		}
+	}
+	return nil
+}
+
+// publish puts a file into a client's box.
+func (g *Gateway) publish(tx spool.Tx, it *spool.Item, entry *client.Entry, box, name string, role spool.Role, content []byte, now time.Time) error {
+	if err := tx.AddPart(it.ID, name, role, inline(content), now); err != nil {
+		return err
+	}
+	boxes := []string{box}
+	if box == "receipts" && entry.ReceiptsInOutbox {
+		boxes = append(boxes, "outbox")
+	}
+	for _, b := range boxes {
+		p := spool.Post{Owner: it.Owner, Box: b, Name: name, Item: it.ID, Part: name, Size: int64(len(content)), At: now}
+		if !entry.Folder {
+			p.Told = now // nobody copies it anywhere: it is seen here
+		}
+		if err := tx.PutPost(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// before looks for an earlier acceptance of the same document. An identical one,
+// or one with the same numbers, makes this a duplicate; a file in which only some
+// payments were accepted before is rejected whole (DESIGN 5).
+func (g *Gateway) before(ctx context.Context, entry *client.Entry, v *Verdict, keys []spool.Key) (*spool.ID, error) {
+	var first *spool.ID
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		content, seen, err := r.Seen(keys[0])
+		if err != nil {
+			return err
+		}
+		if seen {
+			first = &content
+			v.duplicate("DUP-001", content,
+				"Цей самий документ уже прийнято. Повторно він не виконується.",
+				"This very document was accepted before. It is not carried out again.")
+			return nil
+		}
+		var again []formats.Finding
+		whole := true // every payment was accepted before, in one and the same submission
+		for i, e := range v.Entries {
+			id, seen, err := r.Seen(keys[1+i])
+			if err != nil {
+				return err
+			}
+			if !seen {
+				whole = false
+				continue
+			}
+			if first == nil {
+				first = &id
+			}
+			whole = whole && *first == id
+			f := finding("DUP-002",
+				fmt.Sprintf("Документ № %s від %s уже прийнято: подання %s. Номер можна використати знову лише після відмови чи повернення.", e.Number, e.Date, id),
+				fmt.Sprintf("Document No %s of %s was accepted before: submission %s. The number may be used again only after it was rejected or returned.", e.Number, e.Date, id))
+			f.Record = e.Record
+			again = append(again, f)
+		}
+		if len(again) == 0 {
+			return nil
+		}
+		if whole {
+			it, err := r.Item(*first)
+			if err == nil {
+				whole, err = sameEntries(r, g, ctx, it, len(v.Entries))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if whole {
+			v.duplicate("DUP-003", *first,
+				"Документ з цим номером і датою вже прийнято. Якщо це інший платіж, дайте йому інший номер.",
+				"A document of this number and date was accepted before. If this is another payment, give it another number.")
+			return nil
+		}
+		v.Outcome, first = Rejected, nil
+		v.add(again...)
+		return nil
+	})
+	return first, err
+}
+
+// sameEntries says whether an earlier submission has as many payments as the one
+// at hand, all of whose numbers it has: then one is a repetition of the other.
+func sameEntries(r spool.Reader, g *Gateway, ctx context.Context, it spool.Item, n int) (bool, error) {
+	v, err := g.verdict(ctx, r, it.ID)
+	if errors.Is(err, spool.ErrNotFound) {
+		return false, nil
+	}
+	return len(v.Entries) == n, err
+}
+
+func (v *Verdict) duplicate(rule string, first spool.ID, uk, en string) {
+	v.Outcome = Duplicate
+	v.add(finding(rule, uk+" Перше подання: "+first.String()+".", en+" First submission: "+first.String()+"."))
+}
+
+// verdict reads the verdict that stands.
+func (g *Gateway) verdict(ctx context.Context, r spool.Reader, id spool.ID) (Verdict, error) {
+	var v Verdict
+	p, err := r.Part(id, verdictPart)
+	if err != nil {
+		return v, err
+	}
+	b, err := g.read(ctx, p.Content)
+	if err != nil {
+		return v, err
+	}
+	return v, json.Unmarshal(b, &v)
+}
+
+func (g *Gateway) read(ctx context.Context, c spool.Content) ([]byte, error) {
+	blob, err := g.Store.Open(ctx, c.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	b := make([]byte, c.Size)
+	if _, err := blob.ReadAt(b, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return b, nil
+}
+
+// keys are what the duplicate index knows a document by: its content with its
+// signers, then the number and date of each payment in it. Never the hash of
+// the signed file: signatures are malleable (THREATS A11).
+func (v *Verdict) keys(owner client.ID) []spool.Key {
+	persons := slices.Clone(v.Persons)
+	slices.Sort(persons)
+	persons = slices.Compact(persons)
+	keys := []spool.Key{key("content", string(owner), v.SHA256, strings.Join(persons, "\x00"))}
+	for _, e := range v.Entries {
+		keys = append(keys, key("number", string(owner), string(v.Kind), e.Number, e.Date))
+	}
+	return keys
+}
+
+func key(parts ...string) spool.Key {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return spool.Key(h.Sum(nil)[:16])
+}
+
+func refusals(findings []formats.Finding) []string {
+	var out []string
+	for _, f := range findings {
+		if f.Severity == formats.Error && !slices.Contains(out, f.Rule) {
+			out = append(out, f.Rule)
+		}
+	}
+	return out
+}
+
+func stateOf(o Outcome) spool.State {
+	switch o {
+	case Accepted:
+		return StateAccepted
+	case Duplicate:
+		return StateDuplicate
+	case Rejected:
+		return StateRejected
+	}
+	return StateHeld
+}
+
+func totals(entries []formats.Entry) *Totals {
+	if len(entries) == 0 {
+		return nil
+	}
+	t := Totals{Records: len(entries)}
+	for _, e := range entries {
+		t.kopecks = addCapped(t.kopecks, e.Amount)
+	}
+	t.Sum = hryvnias(t.kopecks)
+	return &t
+}
+
+// hryvnias writes kopecks as a decimal, 1234.05.
+func hryvnias(kopecks int64) string {
+	return fmt.Sprintf("%d.%02d", kopecks/100, kopecks%100)
+}
+
+func inline(b []byte) spool.Content {
+	return spool.Content{SHA256: hexSHA256(b), Size: int64(len(b)), Inline: b}
+}
+
+func hexSHA256(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func sha256Of(r *io.SectionReader) (string, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(r, 0, r.Size())); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// readerAt reads a slice.
+type readerAt []byte
+
+func (b readerAt) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off >= int64(len(b)) {
+		return 0, io.EOF
+	}
+	n := copy(p, b[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func deref(id *spool.ID) spool.ID {
+	if id == nil {
+		return 0
+	}
+	return *id
+}
+
+func utc(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

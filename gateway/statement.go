@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/statement"
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/spool"
+)
+
+// maxOutgoing bounds what is released in one piece.
+const maxOutgoing = 64 << 20
+
+// errAgain ends a transaction that has nothing to do.
+var errAgain = errors.New("released before")
+
+// PutStatement releases something to a client: a canonical statement, which is
+// checked and rendered, or a ready file. It is sealed once, numbered, committed,
+// and from then on in the client's outbox. The number is without gaps for each
+// client. The same Key, or without one the same name and content, again is
+// answered with the id of the first.
+func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) (spool.ID, error) {
+	entry := g.Register().ByID(to)
+	if entry == nil {
+		return 0, fmt.Errorf("client %q: %w", to, spool.ErrNotFound)
+	}
+	files, kind, number, err := g.render(entry, out)
+	if err != nil {
+		return 0, err
+	}
+	now := g.Now()
+	seals := make([][]byte, len(files))
+	for i, f := range files {
+		if seals[i], err = g.seal(f.content, now); err != nil {
+			return 0, err
+		}
+	}
+	id := g.ids.New(now)
+	again := key("statement", string(to), "key", out.Key)
+	if out.Key == "" {
+		again = key("statement", string(to), out.Name, hexSHA256(files[0].content))
+	}
+	err = g.Store.Update(ctx, func(tx spool.Tx) error {
+		first, err := tx.See(again, id)
+		if errors.Is(err, spool.ErrExists) {
+			id = first
+			return errAgain
+		}
+		if err != nil {
+			return err
+		}
+		seq, err := tx.Next("statement/" + string(to))
+		if err != nil {
+			return err
+		}
+		if number == "" {
+			number = fmt.Sprint(seq)
+		}
+		base, err := g.freeName(tx, to, files)
+		if err != nil {
+			return err
+		}
+		it := spool.Item{
+			ID: id, Queue: Statements, Owner: string(to), State: StateAvailable, Received: now, Decided: now,
+			Name: files[0].name(base), Label: fmt.Sprintf("%06d", seq), Kind: string(kind), Number: number,
+			SHA256: hexSHA256(files[0].content), Size: int64(len(files[0].content)),
+			Note: note{Origin: Origin{Client: to, Entrance: "processor"}}.bytes(),
+		}
+		if err := tx.Insert(it); err != nil {
+			return err
+		}
+		for i, f := range files {
+			if err := g.publish(tx, &it, entry, "outbox", f.name(base), RoleStatement, f.content, now); err != nil {
+				return err
+			}
+			if err := g.publish(tx, &it, entry, "outbox", f.name(base)+".p7s", RoleSeal, seals[i], now); err != nil {
+				return err
+			}
+		}
+		return g.journal(tx, id, now, "released", journalRecord{Name: it.Name, SHA256: it.SHA256, To: StateAvailable, Reference: it.Label})
+	})
+	if errors.Is(err, errAgain) {
+		return id, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	g.Log.Info("statement released", zap.Stringer("statement", id), zap.String("client", string(to)))
+	g.changed()
+	return id, nil
+}
+
+// outFile is one form of what is released. Its name is made of the base that is
+// free in the client's outbox.
+type outFile struct {
+	stem, ext string
+	content   []byte
+}
+
+func (f outFile) name(n int64) string {
+	if n < 2 {
+		return f.stem + f.ext
+	}
+	return fmt.Sprintf("%s.%d%s", f.stem, n, f.ext)
+}
+
+// freeName counts up until no form of the statement meets a name that the
+// client's outbox has or ever had.
+func (g *Gateway) freeName(tx spool.Tx, to client.ID, files []outFile) (int64, error) {
+next:
+	for {
+		n, err := tx.Next("outbox/" + string(to) + "/" + files[0].stem + files[0].ext)
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range files {
+			for _, suffix := range []string{"", ".p7s"} {
+				_, err := tx.Post(string(to), "outbox", f.name(n)+suffix)
+				if err == nil {
+					continue next
+				}
+				if !errors.Is(err, spool.ErrNotFound) {
+					return 0, err
+				}
+			}
+		}
+		return n, nil
+	}
+}
+
+// render makes the files that go out.
+func (g *Gateway) render(entry *client.Entry, out Outgoing) (files []outFile, kind formats.Kind, number string, err error) {
+	kind = out.Kind
+	if kind == "" {
+		kind = formats.Statement
+	}
+	if len(out.Statement) == 0 {
+		name, err := CleanName(out.Name)
+		if err != nil {
+			return nil, "", "", err
+		}
+		if out.Content == nil {
+			return nil, "", "", refusedStatement("OUT-EMPTY", "Файл порожній.", "The file is empty.")
+		}
+		content, err := io.ReadAll(io.LimitReader(out.Content, maxOutgoing+1))
+		switch {
+		case err != nil:
+			return nil, "", "", err
+		case len(content) == 0:
+			return nil, "", "", refusedStatement("OUT-EMPTY", "Файл порожній.", "The file is empty.")
+		case len(content) > maxOutgoing:
+			return nil, "", "", refusedStatement("OUT-SIZE", "Файл завеликий.", "The file is too large.")
+		}
+		ext := path.Ext(name)
+		return []outFile{{strings.TrimSuffix(name, ext), ext, content}}, kind, "", nil
+	}
+	s, err := statement.Parse(bytes.NewReader(out.Statement))
+	if err != nil {
+		return nil, "", "", refusedStatement("OUT-FORM", err.Error(), err.Error())
+	}
+	if report := s.Check(); !report.OK() {
+		return nil, "", "", &RefusedError{Findings: report.Findings}
+	}
+	stem := strings.TrimSuffix(out.Name, ".json")
+	if stem == "" {
+		stem = fmt.Sprintf("statement-%s-%s", s.Account[max(0, len(s.Account)-8):], s.To)
+	}
+	if _, err := CleanName(stem + ".json"); err != nil {
+		return nil, "", "", err
+	}
+	lang := g.language(entry)
+	text, table := encode(entry, s.Text(lang)), encode(entry, string(s.CSV()))
+	return []outFile{{stem, ".json", out.Statement}, {stem, ".txt", text}, {stem, ".csv", table}}, kind, s.Number, nil
+}
+
+func refusedStatement(rule, uk, en string) error {
+	return &RefusedError{Findings: []formats.Finding{finding(rule, uk, en)}}
+}
+
+// delivered marks a post as read to its end.
+func (g *Gateway) delivered(ctx context.Context, owner client.ID, box, name string) error {
+	now := g.Now()
+	return g.Store.Update(ctx, func(tx spool.Tx) error {
+		p, err := tx.Post(string(owner), box, name)
+		if err != nil {
+			return err
+		}
+		if !p.Delivered.IsZero() {
+			return nil
+		}
+		p.Delivered = now
+		if err := tx.PutPost(p); err != nil {
+			return err
+		}
+		if err := g.journal(tx, p.Item, now, "delivered", journalRecord{Name: p.Name}); err != nil {
+			return err
+		}
+		return g.follow(tx, p, StateDelivered, now)
+	})
+}
+
+// acknowledge takes a post out of the client's sight, at the client's word. Its
+// bytes stay, and lie in the archive.
+func (g *Gateway) acknowledge(ctx context.Context, owner client.ID, box, name string) error {
+	now := g.Now()
+	err := g.Store.Update(ctx, func(tx spool.Tx) error {
+		p, err := tx.Post(string(owner), box, name)
+		if err != nil {
+			return err
+		}
+		if !p.Acknowledged.IsZero() || !p.Withdrawn.IsZero() {
+			return spool.ErrNotFound
+		}
+		p.Acknowledged = now
+		if err := tx.PutPost(p); err != nil {
+			return err
+		}
+		if err := g.journal(tx, p.Item, now, "acknowledged", journalRecord{Name: p.Name}); err != nil {
+			return err
+		}
+		return g.follow(tx, p, StateAcknowledged, now)
+	})
+	if err == nil {
+		g.changed()
+	}
+	return err
+}
+
+// follow moves a statement along with the post of its first form.
+func (g *Gateway) follow(tx spool.Tx, p spool.Post, to spool.State, now time.Time) error {
+	it, err := tx.Item(p.Item)
+	if err != nil {
+		return err
+	}
+	if it.Queue != Statements || it.Name != p.Name || it.State == to || move(&it, to) != nil {
+		return nil
+	}
+	return tx.Put(it)
+}

@@ -1,0 +1,339 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/spool"
+)
+
+// statusDays is how many days /status tells of.
+const statusDays = 31
+
+// StatusRow is one document of a client in /status.
+type StatusRow struct {
+	Document   string      `json:"document"`
+	Submission spool.ID    `json:"submission"`
+	Kind       string      `json:"kind,omitempty"`
+	Number     string      `json:"number,omitempty"`
+	Date       string      `json:"date,omitempty"`
+	Received   time.Time   `json:"received"`
+	State      spool.State `json:"state"`
+	Decided    *time.Time  `json:"decided,omitempty"`
+	Answered   *time.Time  `json:"answered,omitempty"`
+	Reason     string      `json:"reason,omitempty"`
+	Reference  string      `json:"reference,omitempty"`
+}
+
+var stateWords = map[spool.State]formats.Text{
+	StateReceived:  {UK: "одержано, перевіряється", EN: "received, being examined"},
+	StateHeld:      {UK: "очікує", EN: "held"},
+	StateRejected:  {UK: "відхилено", EN: "rejected"},
+	StateDuplicate: {UK: "повтор", EN: "duplicate"},
+	StateAccepted:  {UK: "прийнято, у черзі", EN: "accepted, queued"},
+	StateLeased:    {UK: "прийнято, обробляється", EN: "accepted, being processed"},
+	StateProcessed: {UK: "виконано", EN: "processed"},
+	StateReturned:  {UK: "повернуто", EN: "returned"},
+	StateDead:      {UK: "затримано, розглядає казначейство", EN: "delayed, the treasury looks into it"},
+}
+
+// day is midnight of t's day in Kyiv.
+func day(t time.Time) time.Time {
+	t = t.In(Kyiv)
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, Kyiv)
+}
+
+func (d *desk) status(ctx context.Context) ([]File, error) {
+	var out []File
+	today := day(d.g.Now())
+	for i := range statusDays {
+		from := today.AddDate(0, 0, -i)
+		rows, err := d.rows(ctx, from)
+		if err != nil {
+			return nil, err
+		}
+		names := []string{from.Format(time.DateOnly)}
+		if i == 0 {
+			names = append(names, "today")
+		} else if len(rows) == 0 {
+			continue
+		}
+		for _, name := range names {
+			for _, ext := range []string{".csv", ".json"} {
+				body, modTime, err := d.renderStatus(ext, rows, from)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, File{Name: name + ext, Size: int64(len(body)), ModTime: modTime})
+			}
+		}
+	}
+	return out, nil
+}
+
+func (d *desk) statusFile(ctx context.Context, name string) (Reading, error) {
+	base, ext, _ := strings.Cut(name, ".")
+	from := day(d.g.Now())
+	if base != "today" {
+		t, err := time.ParseInLocation(time.DateOnly, base, Kyiv)
+		if err != nil || t.After(from) || t.Before(from.AddDate(0, 0, -statusDays)) {
+			return nil, fs.ErrNotExist
+		}
+		from = t
+	}
+	if ext != "csv" && ext != "json" {
+		return nil, fs.ErrNotExist
+	}
+	rows, err := d.rows(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	body, modTime, err := d.renderStatus("."+ext, rows, from)
+	return bytesReading{body, modTime}, err
+}
+
+func (d *desk) rows(ctx context.Context, from time.Time) ([]StatusRow, error) {
+	rows := []StatusRow{}
+	err := d.g.Store.View(ctx, func(r spool.Reader) error {
+		var after spool.ID
+		for {
+			items, err := r.Items(spool.Query{Queue: Submissions, Owner: string(d.origin.Client), From: from, To: from.AddDate(0, 0, 1), After: after})
+			if err != nil {
+				return err
+			}
+			for _, it := range items {
+				after = it.ID
+				row := StatusRow{
+					Document: it.Name, Submission: it.ID, Kind: it.Kind, Number: it.Number, Date: it.Date,
+					Received: it.Received.UTC(), State: it.State, Decided: utc(it.Decided),
+				}
+				if n := readNote(it.Note); n.Answer != nil && Final(it.State) {
+					row.Answered, row.Reason, row.Reference = utc(n.Answered), n.Answer.Reason, n.Answer.Reference
+				}
+				rows = append(rows, row)
+			}
+			if len(items) < 1000 {
+				return nil
+			}
+		}
+	})
+	return rows, err
+}
+
+// renderStatus writes the rows; the time is that of the last change among them.
+func (d *desk) renderStatus(ext string, rows []StatusRow, from time.Time) ([]byte, time.Time, error) {
+	modTime := from
+	for _, r := range rows {
+		for _, t := range []*time.Time{&r.Received, r.Decided, r.Answered} {
+			if t != nil && t.After(modTime) {
+				modTime = *t
+			}
+		}
+	}
+	if ext == ".json" {
+		body, err := json.MarshalIndent(rows, "", "  ")
+		return append(body, '\n'), modTime, err
+	}
+	entry := d.g.Register().ByID(d.origin.Client)
+	if entry == nil {
+		entry = &client.Entry{}
+	}
+	lang := d.g.language(entry)
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	w.Comma, w.UseCRLF = ';', true
+	head := []string{"документ", "подання", "вид", "номер", "дата", "одержано", "стан", "вирішено", "відповідь", "причина", "номер обробки"}
+	if lang == "en" {
+		head = []string{"document", "submission", "kind", "number", "date", "received", "state", "decided", "answered", "reason", "reference"}
+	}
+	if err := w.Write(head); err != nil {
+		return nil, modTime, err
+	}
+	for _, r := range rows {
+		state, ok := stateWords[r.State]
+		if !ok {
+			state = formats.Text{UK: string(r.State), EN: string(r.State)}
+		}
+		rec := []string{
+			cell(r.Document), r.Submission.String(), r.Kind, cell(r.Number), r.Date, kyiv(r.Received), state.In(lang),
+			kyivOrNone(r.Decided), kyivOrNone(r.Answered), cell(r.Reason), cell(r.Reference),
+		}
+		if err := w.Write(rec); err != nil {
+			return nil, modTime, err
+		}
+	}
+	w.Flush()
+	if err := w.Error(); err != nil {
+		return nil, modTime, err
+	}
+	return encode(entry, b.String()), modTime, nil
+}
+
+// cell keeps a spreadsheet from taking foreign text for a formula.
+func cell(s string) string {
+	s = plain(s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+func kyivOrNone(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return kyiv(*t)
+}
+
+// The archive: /archive/YYYY/MM/DD/, the settled submissions of a day with
+// their receipts, and the statements released on it.
+
+func (d *desk) archiveList(ctx context.Context, rest string) ([]File, error) {
+	parts := strings.Split(rest, "/")
+	if rest == "" {
+		parts = nil
+	}
+	if len(parts) == 3 {
+		files, err := d.archiveDay(ctx, rest)
+		out := make([]File, 0, len(files))
+		for _, f := range files {
+			out = append(out, f.File)
+		}
+		return out, err
+	}
+	if len(parts) > 3 {
+		return nil, fs.ErrNotExist
+	}
+	first, err := d.firstDay(ctx)
+	if err != nil || first.IsZero() && len(parts) == 0 {
+		return nil, err
+	}
+	// One name a year, month or day between the first document and today.
+	layout := []string{"2006", "2006/01", "2006/01/02"}[len(parts)]
+	var out []File
+	last := ""
+	for t := first; !t.IsZero() && !t.After(d.g.Now()); t = t.AddDate(0, 0, 1) {
+		p := t.Format(layout)
+		if p == last || rest != "" && !strings.HasPrefix(p, rest+"/") {
+			continue
+		}
+		last = p
+		out = append(out, File{Name: p[strings.LastIndexByte(p, '/')+1:], Dir: true, ModTime: t})
+	}
+	if len(out) == 0 {
+		return nil, fs.ErrNotExist
+	}
+	return out, nil
+}
+
+func (d *desk) firstDay(ctx context.Context) (time.Time, error) {
+	var first time.Time
+	err := d.g.Store.View(ctx, func(r spool.Reader) error {
+		for _, q := range []spool.Queue{Submissions, Statements} {
+			items, err := r.Items(spool.Query{Queue: q, Owner: string(d.origin.Client), Limit: 1})
+			if err != nil {
+				return err
+			}
+			if len(items) == 1 && (first.IsZero() || items[0].Received.Before(first)) {
+				first = day(items[0].Received)
+			}
+		}
+		return nil
+	})
+	return first, err
+}
+
+type archived struct {
+	File
+	content spool.Content
+}
+
+func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) {
+	from, err := time.ParseInLocation("2006/01/02", rest, Kyiv)
+	if err != nil {
+		return nil, fs.ErrNotExist
+	}
+	var out []archived
+	used := map[string]int{}
+	err = d.g.Store.View(ctx, func(r spool.Reader) error {
+		for _, q := range []spool.Queue{Submissions, Statements} {
+			var after spool.ID
+			for {
+				items, err := r.Items(spool.Query{Queue: q, Owner: string(d.origin.Client), From: from, To: from.AddDate(0, 0, 1), After: after})
+				if err != nil {
+					return err
+				}
+				for _, it := range items {
+					after = it.ID
+					if q == Submissions && it.Decided.IsZero() {
+						continue
+					}
+					parts, err := r.Parts(it.ID)
+					if err != nil {
+						return err
+					}
+					for _, p := range parts {
+						if p.Role == RoleVerdict || p.Role == RoleNotice {
+							continue
+						}
+						name := p.Name
+						if used[name]++; used[name] > 1 {
+							name += "." + strconv.Itoa(used[name])
+						}
+						out = append(out, archived{File{Name: name, Size: p.Content.Size, ModTime: p.Added}, p.Content})
+					}
+				}
+				if len(items) < 1000 {
+					break
+				}
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (d *desk) archiveStat(ctx context.Context, rest string) (File, error) {
+	dir, name := rest, ""
+	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
+		dir, name = rest[:i], rest[i+1:]
+	} else {
+		dir, name = "", rest
+	}
+	files, err := d.archiveList(ctx, dir)
+	if err != nil {
+		return File{}, err
+	}
+	for _, f := range files {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	return File{}, fs.ErrNotExist
+}
+
+func (d *desk) archiveOpen(ctx context.Context, rest string) (Reading, error) {
+	i := strings.LastIndexByte(rest, '/')
+	if strings.Count(rest, "/") != 3 {
+		return nil, fs.ErrPermission
+	}
+	files, err := d.archiveDay(ctx, rest[:i])
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if f.Name == rest[i+1:] {
+			return d.g.reading(ctx, f.content, f.ModTime, nil)
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", rest, fs.ErrNotExist)
+}
