@@ -169,6 +169,7 @@ type shared struct {
 	embedded []*pki.Certificate
 	evidence []pki.Evidence
 	sums     map[der.OID]sum
+	work     *pki.Work
 }
 
 type sum struct {
@@ -177,7 +178,7 @@ type sum struct {
 }
 
 func newShared(sd *cms.SignedData, in Input, o Options) *shared {
-	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[der.OID]sum)}
+	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[der.OID]sum), work: pki.NewWork()}
 	for _, raw := range sd.Certificates {
 		// One that cannot be read is no signer and no issuer; that is all.
 		if cert, err := pki.ParseCertificate(raw); err == nil {
