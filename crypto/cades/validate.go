@@ -103,7 +103,10 @@ func judge(sd *cms.SignedData, in Input, o Options, inner bool) *Report {
 			return refuse("inner container is detached")
 		}
 		w := judge(within, Input{}, o, true)
-		r.Signatures = append(r.Signatures, w.Signatures...)
+		for _, s := range w.Signatures {
+			s.Tolerances = append(s.Tolerances, NestedSignedData)
+			r.Signatures = append(r.Signatures, s)
+		}
 		r.Content = w.Content
 		if len(w.Signatures) == 0 {
 			r.SubIndication = w.SubIndication

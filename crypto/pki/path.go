@@ -14,6 +14,7 @@ import (
 const (
 	maxSignatureChecks   = 100
 	maxQuestions         = 100
+	maxSteps             = 10_000 // over signatures that were checked already
 	maxNesting           = 3
 	defaultIntermediates = 8
 )
@@ -22,8 +23,8 @@ const (
 // signatures that were checked. It is for one container's signatures, of use to
 // one goroutine at a time.
 type Work struct {
-	checks, questions int
-	edges             map[edge]error
+	checks, questions, steps int
+	edges                    map[edge]error
 }
 
 // NewWork gives a budget of some hundred signature checks.
@@ -159,6 +160,10 @@ func (b *builder) maxIntermediates() int {
 // extend tries to lengthen chain to an anchor; true means a valid path is in
 // b.best. Its depth is bounded by the number of signature checks.
 func (b *builder) extend(chain []*Certificate) bool {
+	if b.work.steps++; b.work.steps > maxSteps {
+		b.exhausted = true
+		return false
+	}
 	last := chain[len(chain)-1]
 	if b.store.IsAnchor(last) {
 		p := b.judge(chain)
