@@ -37,23 +37,23 @@ func CleanName(name string) (string, error) {
 		return "", err
 	}
 	if strings.ContainsRune(".-", rune(name[0])) {
-		return "", refuse("begins with a dot or a dash")
+		return "", refusedName("begins with a dot or a dash")
 	}
 	if mixesScripts(name) {
-		return "", refuse("mixes Latin and Cyrillic letters in a word")
+		return "", refusedName("mixes Latin and Cyrillic letters in a word")
 	}
 	lower := strings.ToLower(name)
 	for _, p := range TemporaryPatterns {
 		if ok, _ := path.Match(p, lower); ok {
-			return "", refuse("ends as an unfinished upload")
+			return "", refusedName("ends as an unfinished upload")
 		}
 	}
 	for lower != "" { // beneath the endings of containers too: x.exe.p7s
 		ext := path.Ext(lower)
-		if executable[ext] {
-			return "", refuse("ends as a program")
+		if programEndings[ext] {
+			return "", refusedName("ends as a program")
 		}
-		if !wrapping[ext] {
+		if !containerEndings[ext] {
 			break
 		}
 		lower = strings.TrimRight(strings.TrimSuffix(lower, ext), " ")
@@ -76,7 +76,7 @@ func Temporary(name string, patterns []string) (final string, temporary bool) {
 	}
 	final = name
 	for range 3 { // .x.txt.tmp wears two
-		stripped, ok := strip(final, patterns)
+		stripped, ok := stripTemporary(final, patterns)
 		if !ok {
 			break
 		}
@@ -92,9 +92,9 @@ func Temporary(name string, patterns []string) (final string, temporary bool) {
 	return final, true
 }
 
-// strip takes what the first matching pattern spells before its first and after
+// stripTemporary takes what the first matching pattern spells before its first and after
 // its last wildcard off the name.
-func strip(name string, patterns []string) (string, bool) {
+func stripTemporary(name string, patterns []string) (string, bool) {
 	lower := strings.ToLower(name)
 	if len(lower) != len(name) {
 		lower = name
@@ -115,48 +115,48 @@ func strip(name string, patterns []string) (string, bool) {
 	return name, false
 }
 
-func refuse(reason string) error { return fmt.Errorf("%w: %s", ErrName, reason) }
+func refusedName(reason string) error { return fmt.Errorf("%w: %s", ErrName, reason) }
 
 // safeName checks what final and temporary names have in common. Characters in
 // more are allowed too.
 func safeName(name string, limit int, more string) error {
 	switch {
 	case name == "":
-		return refuse("empty")
+		return refusedName("empty")
 	case len(name) > limit:
-		return refuse("too long")
+		return refusedName("too long")
 	case !utf8.ValidString(name):
-		return refuse("not UTF-8")
+		return refusedName("not UTF-8")
 	case !norm.NFC.IsNormalString(name):
-		return refuse("not in normal form C")
+		return refusedName("not in normal form C")
 	}
 	speaks := false
 	for _, r := range name {
 		switch {
-		case latin(r), cyrillic(r), r >= '0' && r <= '9':
+		case latinLetter(r), cyrillicLetter(r), r >= '0' && r <= '9':
 			speaks = true
 		case strings.ContainsRune("№._-+(), ", r), strings.ContainsRune(more, r):
 		default:
-			return refuse(fmt.Sprintf("character %U", r))
+			return refusedName(fmt.Sprintf("character %U", r))
 		}
 	}
 	last := name[len(name)-1]
 	switch {
 	case !speaks:
-		return refuse("has no letter or digit")
+		return refusedName("has no letter or digit")
 	case name[0] == ' ':
-		return refuse("begins with a space")
+		return refusedName("begins with a space")
 	case last == '.' || last == ' ':
-		return refuse("ends with a dot or a space")
-	case device(name):
-		return refuse("is a device name")
+		return refusedName("ends with a dot or a space")
+	case deviceName(name):
+		return refusedName("is a device name")
 	}
 	return nil
 }
 
-// device tells a reserved name of Windows: the part before the first dot counts,
+// deviceName tells a reserved name of Windows: the part before the first dot counts,
 // without the spaces at its end.
-func device(name string) bool {
+func deviceName(name string) bool {
 	base, _, _ := strings.Cut(name, ".")
 	base = strings.ToUpper(strings.TrimRight(base, " "))
 	switch base {
@@ -172,9 +172,9 @@ func mixesScripts(name string) bool {
 	var l, c bool
 	for _, r := range name {
 		switch {
-		case latin(r):
+		case latinLetter(r):
 			l = true
-		case cyrillic(r):
+		case cyrillicLetter(r):
 			c = true
 		default:
 			l, c = false, false
@@ -186,22 +186,22 @@ func mixesScripts(name string) bool {
 	return false
 }
 
-func latin(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
+func latinLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
 
-// cyrillic tells the 33 letters of the Ukrainian alphabet, in both cases.
-func cyrillic(r rune) bool {
+// cyrillicLetter tells the 33 letters of the Ukrainian alphabet, in both cases.
+func cyrillicLetter(r rune) bool {
 	return strings.ContainsRune("абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", unicode.ToLower(r))
 }
 
-// executable are the endings that a desktop runs, or that make it run something.
-var executable = endings("exe com scr pif cpl msi msp msix appx bat cmd ps1 psm1 vbs vbe js jse ws wsf wsh hta jar " +
+// programEndings are the endings that a desktop runs, or that make it run something.
+var programEndings = nameEndings("exe com scr pif cpl msi msp msix appx bat cmd ps1 psm1 vbs vbe js jse ws wsf wsh hta jar " +
 	"lnk url scf reg inf chm hlp dll sys ocx gadget application msc sh bash py pl php rb app dmg pkg deb rpm run elf apk desktop " +
 	"docm xlsm pptm dotm xltm iso img vhd vhdx")
 
-// wrapping are the endings of containers and detached signatures.
-var wrapping = endings("p7s p7m sig asice asics sce scs zip")
+// containerEndings are the endings of containers and detached signatures.
+var containerEndings = nameEndings("p7s p7m sig asice asics sce scs zip")
 
-func endings(words string) map[string]bool {
+func nameEndings(words string) map[string]bool {
 	set := map[string]bool{}
 	for w := range strings.FieldsSeq(words) {
 		set["."+w] = true

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// shared is the folder of common test data, or the test is skipped.
-func shared(t *testing.T, name ...string) string {
+// hostileNames is a file of the common test data, or the test is skipped.
+func hostileNames(t *testing.T) string {
 	t.Helper()
 	root := os.Getenv("BRAMA_SHARED")
 	if root == "" {
@@ -26,7 +26,7 @@ func shared(t *testing.T, name ...string) string {
 		}
 		root = filepath.Join(filepath.Dir(dir), "shared")
 	}
-	p := filepath.Join(append([]string{root}, name...)...)
+	p := filepath.Join(root, "data", "relsec", "names", "HOSTILE_NAMES.tsv")
 	if _, err := os.Stat(p); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("shared data not here")
@@ -38,7 +38,7 @@ func shared(t *testing.T, name ...string) string {
 
 func TestCleanNameHostile(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(shared(t, "data", "relsec", "names", "HOSTILE_NAMES.tsv"))
+	text, err := os.ReadFile(hostileNames(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,76 +2,71 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"errors"
-	"os"
-	"path/filepath"
 	"text/template"
 
+	"go.uber.org/zap"
+
 	"github.com/brama-gateway/brama/gateway/admin"
+	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/engine"
 )
 
-// adminSocket is where the daemon of a configuration listens for the operator.
-func adminSocket(config string) (string, error) {
-	dir, err := filepath.Abs(filepath.Dir(config))
-	return filepath.Join(dir, "run", "admin.sock"), err
-}
-
-// trustFolders are where the configuration's anchors and material lie.
-func trustFolders(config string) (anchors, material string, err error) {
-	dir, err := filepath.Abs(filepath.Dir(config))
-	return filepath.Join(dir, "trust", "anchors"), filepath.Join(dir, "trust", "material"), err
-}
-
-// sealChain is the certificate that the seals of a configuration chain up to.
-func sealChain(config string) (string, error) {
-	name := filepath.Join(filepath.Dir(config), "keys", "seal-ca.pem")
-	_, err := os.Stat(name)
-	return name, err
+// configFile is the configuration that the call means.
+func (c *call) configFile() string {
+	return config.Path(cmp.Or(c.config, c.env("BRAMA_CONFIG")))
 }
 
 // openOffline opens the store of a daemon that does not run, under its lock.
-func openOffline(ctx context.Context, config string) (admin.Operator, func(), error) {
-	return nil, nil, errors.New("its store cannot be opened without it yet")
+func openOffline(ctx context.Context, cfg *config.Config) (admin.Operator, func(), error) {
+	e, err := engine.Open(ctx, cfg, zap.NewNop())
+	if err != nil {
+		return nil, nil, err
+	}
+	return &admin.Local{Core: e.Core}, func() { e.Store.Close() }, nil
 }
 
-var configText = template.Must(template.New("").Parse(`# Brama. Every key: configs/brama.yaml of the distribution, or docs/config.md.
-# Unknown keys are errors; bramad --config THIS --check says whether all is well.
+// Paths are relative to the file, so the directory can be moved as a whole.
+var configText = template.Must(template.New("").Parse(`# Brama. Every key with its default: configs/brama.yaml and docs/config.md.
+# Paths are relative to this file. After a change: bramad --config FILE --check,
+# then systemctl reload brama (or SIGHUP).
 
 listen:
-  sftp: {{.Listen}}
+  sftp: "{{.}}"
+ssh:
+  host_keys:
+    - keys/ssh_host_ed25519_key
+    - keys/ssh_host_ecdsa_key
+    - keys/ssh_host_rsa_key
 
-state: {{.Dir}}/state
-run: {{.Dir}}/run
+state: state
+run: run
 
 processor:
-  socket: {{.Dir}}/run/processor.sock
-  handoff: {{.Dir}}/handoff
-
-admin:
-  socket: {{.Dir}}/run/admin.sock
+  handoff: handoff
 
 seal:
-  key: {{.Dir}}/keys/seal.key
-  certificate: {{.Dir}}/keys/seal.pem
-  chain: {{.Dir}}/keys/seal-ca.pem
+  key: keys/seal.key
+  certificate: keys/seal.pem
+  chain: [keys/seal-ca.pem]
 
 trust:
-  anchors: {{.Dir}}/trust/anchors
-  material: {{.Dir}}/trust/material
+  dir: trust
 
 clients:
-  root: {{.Dir}}/clients
+  root: clients
 
-profiles: {{.Dir}}/profiles
-
-language: uk
+profiles: profiles
 `))
 
-func (l layout) writeConfig(listen string) error {
+// newConfig is the text of a new gateway's configuration, and what the daemon will
+// read in it.
+func (l layout) newConfig(listen string) ([]byte, *config.Config, error) {
 	var b bytes.Buffer
-	if err := configText.Execute(&b, map[string]string{"Dir": l.dir, "Listen": listen}); err != nil {
-		return err
+	if err := configText.Execute(&b, listen); err != nil {
+		return nil, nil, err
 	}
-	return writeNew(l.config(), b.Bytes(), 0o640)
+	cfg, err := config.Parse(l.config(), b.Bytes())
+	return b.Bytes(), cfg, err
 }

@@ -19,7 +19,9 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/payment"
 	"github.com/brama-gateway/brama/formats/sample"
+	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/config"
 )
 
 // Who signs for sample.DemoPayer. The persons' codes have
@@ -37,7 +39,7 @@ var demoPersons = []struct {
 
 // demo adds a client whose keys all lie in DIR/demo: for trying out, for tests,
 // never for a gateway that is used.
-func (l layout) demo(c *call, now time.Time) error {
+func (l layout) demo(ctx context.Context, cfg *config.Config, now time.Time) error {
 	for _, dir := range []string{
 		l.path("demo", "samples"),
 		l.path("clients", "demo", "inbox"), l.path("clients", "demo", "outbox"), l.path("clients", "demo", "receipts"),
@@ -95,13 +97,22 @@ func (l layout) demo(c *call, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return l.seedRegister(c, "demo.yaml", entry)
+	return l.seedRegister(ctx, cfg, "demo.yaml", entry)
 }
 
-// seedRegister makes the entries of a register file known to a gateway that has
-// not run yet.
-func (l layout) seedRegister(_ context.Context, name string, text []byte) error {
-	return writeNew(l.path("clients.d", name), text, 0o640)
+// seedRegister puts a register file into the register of a gateway that has not run
+// yet, and keeps it in clients.d as the operator's own copy.
+func (l layout) seedRegister(ctx context.Context, cfg *config.Config, name string, text []byte) error {
+	if err := writeNew(l.path("clients.d", name), text, 0o640); err != nil {
+		return err
+	}
+	op, done, err := openOffline(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = op.ApplyClients(ctx, []admin.File{{Name: name, Text: string(text)}}, false)
+	return err
 }
 
 // demoEntry is the register entry of the client.

@@ -39,6 +39,7 @@ func init() {
 		{"receipt verify", "FILE.json [--anchor FILE...] [--seal FILE] [--document FILE] [--material DIR] [--at TIME]", formats.Text{UK: "перевірити печатку на квитанції", EN: "verify the seal of a receipt"}, receiptVerify},
 		{"profile explain", "[NAME]", formats.Text{UK: "чого вимагає формат документа", EN: "what a document's layout demands"}, profileExplain},
 
+		{"demo", "[--once] [--dir DIR]", formats.Text{UK: "увесь шлях документа на цій машині, крок за кроком", EN: "the whole way of a document on this machine, step by step"}, demo},
 		{"version", "", formats.Text{UK: "версія", EN: "version"}, version},
 	}
 }

@@ -129,6 +129,10 @@ func (l layout) vacant() error {
 }
 
 func (l layout) make(c *call, listen string, demo bool, now time.Time) error {
+	text, cfg, err := l.newConfig(listen)
+	if err != nil {
+		return err
+	}
 	for _, dir := range l.folders() {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
 			return err
@@ -141,12 +145,12 @@ func (l layout) make(c *call, listen string, demo bool, now time.Time) error {
 		return err
 	}
 	if demo {
-		if err := l.demo(c, now); err != nil {
+		if err := l.demo(c, cfg, now); err != nil {
 			return err
 		}
 	}
 	// Last: a directory with brama.yaml is a whole one.
-	return l.writeConfig(listen)
+	return writeNew(l.config(), text, 0o640)
 }
 
 // hostKeys makes one host key of each sort that clients of the last twenty years

@@ -1,29 +1,24 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 
 	"github.com/brama-gateway/brama/gateway/admin"
+	"github.com/brama-gateway/brama/gateway/config"
 )
-
-const defaultConfig = "/etc/brama/brama.yaml"
-
-// configFile is the configuration that the call means.
-func (c *call) configFile() string {
-	return cmp.Or(c.config, c.env("BRAMA_CONFIG"), defaultConfig)
-}
 
 // operator gives the running daemon, or with the daemon stopped its store. The
 // function returned ends the use.
 func (c *call) operator() (admin.Operator, func(), error) {
 	socket := c.socket
+	var cfg *config.Config
 	if socket == "" {
 		var err error
-		if socket, err = adminSocket(c.configFile()); err != nil {
+		if cfg, err = config.Load(c.configFile()); err != nil {
 			return nil, nil, err
 		}
+		socket = cfg.Admin.Socket
 	}
 	daemon := admin.NewClient(socket)
 	_, err := daemon.Status(c)
@@ -31,10 +26,10 @@ func (c *call) operator() (admin.Operator, func(), error) {
 		return daemon, daemon.Close, nil
 	}
 	daemon.Close()
-	if !errors.Is(err, admin.ErrNoDaemon) || c.socket != "" {
+	if !errors.Is(err, admin.ErrNoDaemon) || cfg == nil {
 		return nil, nil, err
 	}
-	op, done, offlineErr := openOffline(c, c.configFile())
+	op, done, offlineErr := openOffline(c, cfg)
 	if offlineErr != nil {
 		return nil, nil, fmt.Errorf("%w; %w", err, offlineErr)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/gateway/config"
 )
 
 // receiptReport is the output of receipt verify --json.
@@ -44,11 +45,15 @@ func receiptVerify(c *call, args []string) error {
 		return err
 	}
 	if len(trust.anchors) == 0 {
-		chain, err := sealChain(c.configFile())
+		// The gateway's own: the last of its seal's issuers.
+		cfg, err := config.Load(c.configFile())
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.t("немає кореня довіри; вкажіть --anchor ФАЙЛ", "no anchor; name it: --anchor FILE"), err)
 		}
-		trust.anchors = list{chain}
+		if n := len(cfg.Seal.Chain); n > 0 {
+			trust.anchors = list(cfg.Seal.Chain[n-1:])
+			trust.material = append(trust.material, cfg.Seal.Chain...)
+		}
 	}
 	if sealFile == "" {
 		sealFile = rest[0] + ".p7s"

@@ -43,8 +43,14 @@ var layers = []struct {
 	{"gateway/sftpd", []string{"gateway", "gateway/client", "spool", "formats"}},
 	{"gateway/watch", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
 	{"gateway/processor", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
+	{"gateway/processor/handoff", []string{"gateway", "gateway/client", "gateway/processor", "gateway/folder", "spool", "formats"}}, // a client of the protocol
 	{"gateway/outbox", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
 	{"gateway/admin", []string{"gateway", "gateway/client", "spool", "formats"}},
+
+	// What opens a core: for bramad, and for bramactl when no daemon runs.
+	{"gateway/keys", []string{"crypto"}},
+	{"gateway/profiles", []string{"formats"}},
+	{"gateway/engine", []string{"gateway", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "spool/sqlite"}},
 	{"gateway/web", []string{"gateway/admin"}},
 
 	// Simulated peers, for tests and the demo.
@@ -71,9 +77,9 @@ var homes = []struct {
 	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "formats/profile"}, "register entries and the configuration, through strict; format profiles"},
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
-	{"golang.org/x/text", []string{"formats/charset", "gateway"}, "code pages; Unicode normal forms of file names"},
+	{"golang.org/x/text", []string{"formats/charset", "gateway", "gateway/processor/handoff"}, "code pages; Unicode normal forms of file names; the code page of a processor's reason.txt"},
 	{"golang.org/x/sys", []string{"gateway/folder", "gateway/processor", "gateway/admin", "spool/sqlite", "cmd/bramad"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify"},
-	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
+	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }
 
 // testHomes is what tests may import besides.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -286,8 +287,9 @@ func (d *daemon) alive(ctx context.Context) error {
 
 // authorize looks the key up in the register of the moment.
 func (d *daemon) authorize(user string, blob []byte, addr net.Addr) (client.ID, bool) {
+	from, _ := netip.ParseAddrPort(addr.String()) // the zero address where it cannot be read
 	e := d.Core.Register().ByID(client.ID(user))
-	if e == nil || e.Disabled || !e.Allows(addr) || !e.HasKey(blob) {
+	if e == nil || e.Disabled || !e.Allows(from.Addr()) || !e.HasKey(blob) {
 		return "", false
 	}
 	return e.ID, true

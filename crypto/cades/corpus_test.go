@@ -134,7 +134,7 @@ func TestFuzzSeeds(t *testing.T) {
 				_ = c.Subject.String()
 			}
 			_, _ = pki.ParseCRL(b)
-			if took := time.Since(start); took > time.Second {
+			if took := time.Since(start); took > 10*time.Second {
 				t.Errorf("%s %s: took %v", name, f.Name, took)
 			}
 		}
@@ -152,7 +152,7 @@ func TestNesting(t *testing.T) {
 	} {
 		start := time.Now()
 		r := Validate(Input{Container: b}, Options{At: attackTime})
-		if verdict(r) != "TOTAL-FAILED FORMAT_FAILURE" || time.Since(start) > 100*time.Millisecond {
+		if verdict(r) != "TOTAL-FAILED FORMAT_FAILURE" || time.Since(start) > 2*time.Second {
 			t.Errorf("%s in %v", verdict(r), time.Since(start))
 		}
 	}

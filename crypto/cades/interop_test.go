@@ -88,8 +88,10 @@ func TestOpenSSL(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := writeFile(t, dir, "ours.p7s", ours)
-			args := []string{"cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", file, "-CAfile", root, "-purpose", "any",
-				"-out", filepath.Join(dir, "out.bin")}
+			args := []string{
+				"cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", file, "-CAfile", root, "-purpose", "any",
+				"-out", filepath.Join(dir, "out.bin"),
+			}
 			if isDetached {
 				args = append(args, "-content", doc)
 			}
@@ -232,6 +234,9 @@ func TestBouncyCastle(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: got %s (%s), want %s: %s", f[0], got, r.Detail, want, f[5])
+		}
+		if len(r.Signatures) == 1 && r.Signatures[0].Signer != nil && (name == "attached-seal.p7s") != r.Signatures[0].Signer.IsSeal() {
+			t.Errorf("%s: seal %v", f[0], r.Signatures[0].Signer.IsSeal())
 		}
 		if flag := tolerated[name]; flag != "" {
 			r := Validate(in, Options{At: at, Trust: store, Tolerate: Tolerances{flag: true}})

@@ -105,7 +105,6 @@ func (j *judgement) conclude() {
 // attributes are the values of the signed attributes that are used.
 type attributes struct {
 	messageDigest []byte
-	signingTime   []byte // encoded
 	ess, ess2     []byte // encoded signing-certificate, -v2
 	essTwice      bool
 }
@@ -502,7 +501,7 @@ func (j *judgement) path() {
 	if j.out.Signer == nil {
 		return
 	}
-	o := pki.PathOptions{At: j.c.o.At, Material: j.c.embedded, Evidence: j.c.evidence}
+	o := pki.PathOptions{At: j.c.o.At, Material: j.c.embedded, Evidence: j.c.evidence, Work: j.c.work}
 	p := j.c.o.Trust.Validate(j.out.Signer, o)
 	if p.Outcome == pki.NoRevocationEvidence && j.tolerate(NoRevocation) {
 		o.WithoutRevocation = true

@@ -66,7 +66,7 @@ func TestLimbo(t *testing.T) {
 		if peer := parse([]string{c.Peer}); len(peer) == 1 {
 			got = pki.NewStore(parse(c.Trusted), parse(c.Untrusted), crls).Validate(peer[0], o)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 10*time.Second {
 			t.Errorf("%s: took %v", c.ID, took)
 		}
 		valid := got.Outcome == pki.ValidPath

@@ -295,7 +295,8 @@ func (d *Reader) Next() error {
 	if _, err := io.ReadFull(d.from, d.record); err != nil {
 		d.at = d.Count
 		return &Error{Rule: RuleRead, Record: d.at, Offset: d.offset, Text: formats.Text{
-			UK: "Файл не вдалося прочитати. Надішліть його ще раз.", EN: "The file could not be read. Send it again."}}
+			UK: "Файл не вдалося прочитати. Надішліть його ще раз.", EN: "The file could not be read. Send it again.",
+		}}
 	}
 	switch d.record[0] {
 	case ' ':
@@ -303,13 +304,15 @@ func (d *Reader) Next() error {
 	case '*':
 		return &Error{Rule: RuleDeleted, Record: d.at, Offset: d.offset, Text: formats.Text{
 			UK: "Запис позначено як вилучений. Упакуйте таблицю (PACK) і вивантажте знову.",
-			EN: "The record is marked as deleted. Pack the table (PACK) and export it again."}}
+			EN: "The record is marked as deleted. Pack the table (PACK) and export it again.",
+		}}
 	}
 	at := d.at
 	d.at = d.Count
 	return &Error{Rule: RuleFlag, Record: at, Offset: d.offset, Text: formats.Text{
 		UK: "Запис починається з недозволеного байта: таблицю зсунуто або пошкоджено. Вивантажте файл знову.",
-		EN: "The record begins with a byte that is not allowed: the table is shifted or damaged. Export the file again."}}
+		EN: "The record begins with a byte that is not allowed: the table is shifted or damaged. Export the file again.",
+	}}
 }
 
 // Record is the number, from 1, of the record last read.

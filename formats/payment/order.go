@@ -17,12 +17,12 @@ const (
 
 // Party is the payer or the payee.
 type Party struct {
-	Name     string   `json:"name" expr:"name"`
-	Code     string   `json:"code" expr:"code"`
-	CodeType CodeType `json:"codeType,omitempty" expr:"code_type"`
-	IBAN     string   `json:"iban" expr:"iban"`
-	MFO      string   `json:"mfo,omitempty" expr:"mfo"`   // ID НБУ of the provider, when the layout gives it
-	Bank     string   `json:"bank,omitempty" expr:"bank"` // the provider's name
+	Name     string   `json:"name"`
+	Code     string   `json:"code"`
+	CodeType CodeType `json:"codeType,omitempty"`
+	IBAN     string   `json:"iban"`
+	MFO      string   `json:"mfo,omitempty"`  // ID НБУ of the provider, when the layout gives it
+	Bank     string   `json:"bank,omitempty"` // the provider's name
 }
 
 // Order is one payment instruction (NBU Board decree 163 of 29.07.2022; the

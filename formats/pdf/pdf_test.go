@@ -127,7 +127,8 @@ func TestEveryRuleIsTested(t *testing.T) {
 			if id != RuleRead && !slices.ContainsFunc(cases, func(c struct {
 				rule, what string
 				doc        []byte
-			}) bool {
+			},
+			) bool {
 				return c.rule == want
 			}) {
 				t.Errorf("no case %q", want)

@@ -313,6 +313,7 @@ func (c *check) nameAgrees(p *Profile, container string) {
 			"The file name's extension does not fit the content: this is %s. Rename the file or send another.", strings.ToUpper(container))})
 	} else if !p.name.MatchString(c.options.Name) {
 		c.add(formats.Finding{Rule: RuleName, Severity: formats.Warning, Message: formats.Text{
-			UK: "Назва файлу незвична для цього макета.", EN: "The file's name is unusual for this layout."}})
+			UK: "Назва файлу незвична для цього макета.", EN: "The file's name is unusual for this layout.",
+		}})
 	}
 }

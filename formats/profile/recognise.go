@@ -43,7 +43,8 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader) {
 		if !ok {
 			c.add(formats.Finding{Rule: "XML-001", Message: formats.Text{
 				UK: "Файл XML пошкоджено або обрізано. Вивантажте його ще раз і надішліть повністю.",
-				EN: "The XML is damaged or cut. Export it again and send the whole file."}})
+				EN: "The XML is damaged or cut. Export it again and send the whole file.",
+			}})
 			return nil, nil
 		}
 		if space != iso20022.Namespace || local != "Document" {

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,28 +58,48 @@ func (p *Profile) environment() types.Map {
 	}
 	env := types.Map{
 		"raw": raw, "amount": types.Int64, "record": types.Int,
-		"payer": types.TypeOf(payment.Party{}), "payee": types.TypeOf(payment.Party{}),
-		"actual_payer": types.TypeOf(payment.Party{}), "actual_payee": types.TypeOf(payment.Party{}),
 	}
 	for _, path := range payment.Paths() {
-		if !strings.Contains(path, ".") && path != "amount" {
+		party, part, ok := strings.Cut(path, ".")
+		switch {
+		case path == "amount":
+		case !ok:
 			env[path] = types.String
+		case env[party] == nil:
+			env[party] = types.Map{part: types.String}
+		default:
+			env[party].(types.Map)[part] = types.String
 		}
 	}
 	return env
 }
 
 func values(o *payment.Order, raw map[string]any) map[string]any {
-	env := map[string]any{
-		"raw": raw, "amount": o.Amount, "record": o.Record,
-		"payer": o.Payer, "payee": o.Payee, "actual_payer": o.ActualPayer, "actual_payee": o.ActualPayee,
-	}
+	env := map[string]any{"raw": raw, "amount": o.Amount, "record": o.Record}
 	for _, path := range payment.Paths() {
-		if s, ok := o.Text(path); ok && !strings.Contains(path, ".") {
-			env[path] = *s
+		s, ok := o.Text(path)
+		if !ok {
+			continue
 		}
+		party, part, ok := strings.Cut(path, ".")
+		if !ok {
+			env[path] = *s
+			continue
+		}
+		m, ok := env[party].(map[string]any)
+		if !ok {
+			m = map[string]any{}
+			env[party] = m
+		}
+		m[part] = *s
 	}
 	return env
+}
+
+// firstLine is what an expression's error says, without the drawing below it.
+func firstLine(err error) error {
+	s, _, _ := strings.Cut(err.Error(), "\n")
+	return errors.New(s)
 }
 
 func (p *Profile) compileRules(fail failer) error {
@@ -98,11 +119,11 @@ func (p *Profile) compileRules(fail failer) error {
 			return fail(s.line, "rule %s: field %q: no such path; %s", s.ID, s.Field, didYouMean(s.Field, payment.Paths()))
 		}
 		if r.expr, err = expr.Compile(s.Expr, options...); err != nil {
-			return fail(s.line, "rule %s: expr: %w", s.ID, err)
+			return fail(s.line, "rule %s: expr: %w", s.ID, firstLine(err))
 		}
 		if s.When != "" {
 			if r.when, err = expr.Compile(s.When, options...); err != nil {
-				return fail(s.line, "rule %s: when: %w", s.ID, err)
+				return fail(s.line, "rule %s: when: %w", s.ID, firstLine(err))
 			}
 		}
 		p.rules = append(p.rules, r)

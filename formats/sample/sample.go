@@ -198,9 +198,29 @@ func DBF(fields []DBFField, language byte, page *charset.Page, day time.Time, ro
 // OshchadFields are the fields of the Oshchadbank layout of 2023.
 func OshchadFields() []DBFField {
 	return []DBFField{
-		{"ndoc", 'C', 10, 0}, {"dt", 'D', 8, 0}, {"mfocli", 'C', 12, 0}, {"okpocli", 'C', 14, 0}, {"acccli", 'C', 29, 0}, {"namecli", 'C', 140, 0}, {"bankcli", 'C', 254, 0},
-		{"mfocor", 'C', 12, 0}, {"acccor", 'C', 29, 0}, {"okpocor", 'C', 29, 0}, {"namecor", 'C', 140, 0}, {"bankcor", 'C', 254, 0}, {"dk", 'N', 1, 0}, {"summa", 'N', 20, 0},
-		{"nazn", 'C', 420, 0}, {"val", 'N', 4, 0}, {"datp", 'D', 8, 0}, {"da", 'D', 8, 0}, {"saldovh", 'N', 16, 0}, {"saldovhEv", 'N', 16, 0}, {"saldoish", 'N', 16, 0}, {"saldoishEv", 'N', 16, 0}, {"uetr", 'C', 36, 0},
+		{"ndoc", 'C', 10, 0},
+		{"dt", 'D', 8, 0},
+		{"mfocli", 'C', 12, 0},
+		{"okpocli", 'C', 14, 0},
+		{"acccli", 'C', 29, 0},
+		{"namecli", 'C', 140, 0},
+		{"bankcli", 'C', 254, 0},
+		{"mfocor", 'C', 12, 0},
+		{"acccor", 'C', 29, 0},
+		{"okpocor", 'C', 29, 0},
+		{"namecor", 'C', 140, 0},
+		{"bankcor", 'C', 254, 0},
+		{"dk", 'N', 1, 0},
+		{"summa", 'N', 20, 0},
+		{"nazn", 'C', 420, 0},
+		{"val", 'N', 4, 0},
+		{"datp", 'D', 8, 0},
+		{"da", 'D', 8, 0},
+		{"saldovh", 'N', 16, 0},
+		{"saldovhEv", 'N', 16, 0},
+		{"saldoish", 'N', 16, 0},
+		{"saldoishEv", 'N', 16, 0},
+		{"uetr", 'C', 36, 0},
 	}
 }
 

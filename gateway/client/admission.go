@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"net"
 	"net/netip"
 )
 
@@ -18,17 +17,13 @@ func (e *Entry) HasKey(blob []byte) bool {
 }
 
 // Allows says whether the client may come from the address: it names no networks,
-// or one of them holds it. An address that cannot be read is in no network.
-func (e *Entry) Allows(addr net.Addr) bool {
+// or one of them holds it. The zero address is in no network.
+func (e *Entry) Allows(from netip.Addr) bool {
 	if len(e.Networks) == 0 {
 		return true
 	}
-	at, err := netip.ParseAddrPort(addr.String())
-	if err != nil {
-		return false
-	}
 	for _, n := range e.Networks {
-		if p, err := netip.ParsePrefix(n); err == nil && p.Contains(at.Addr().Unmap()) {
+		if p, err := netip.ParsePrefix(n); err == nil && p.Contains(from.Unmap()) {
 			return true
 		}
 	}

@@ -141,9 +141,9 @@ func (d *Dir) Make(name string, perm fs.FileMode) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Fchmod(sub.fd(), uint32(perm.Perm())); err != nil {
+	if err := sub.chmod(perm); err != nil {
 		sub.Close()
-		return nil, d.fail("chmod", name, err)
+		return nil, err
 	}
 	if err := d.Sync(); err != nil {
 		sub.Close()
@@ -152,17 +152,35 @@ func (d *Dir) Make(name string, perm fs.FileMode) (*Dir, error) {
 	return sub, nil
 }
 
+// chmod sets permissions and keeps the set-group-id bit that a new folder
+// inherits: by it the administrator hands a client's group down the tree.
+func (d *Dir) chmod(perm fs.FileMode) error {
+	var st unix.Stat_t
+	err := unix.Fstat(d.fd(), &st)
+	if err == nil {
+		err = unix.Fchmod(d.fd(), uint32(perm.Perm())|st.Mode&unix.S_ISGID)
+	}
+	return d.fail("chmod", ".", err)
+}
+
 // Tree opens the folder of a client and makes what is absent of it: the folder
 // itself (its parent must be there), inbox, outbox, receipts, status and archive.
 func Tree(path string) (*Dir, error) {
 	dir, err := Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.Mkdir(path, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
+		merr := os.Mkdir(path, 0o750)
+		if merr != nil && !errors.Is(merr, fs.ErrExist) {
+			return nil, merr
 		}
 		dir, err = Open(path)
+		if err == nil && merr == nil {
+			err = dir.chmod(0o750)
+		}
 	}
 	if err != nil {
+		if dir != nil {
+			dir.Close()
+		}
 		return nil, err
 	}
 	// The client writes into inbox and deletes from outbox and receipts, as a
@@ -180,6 +198,9 @@ func Tree(path string) (*Dir, error) {
 	}
 	return dir, nil
 }
+
+// Mark returns the mark of the folder itself, whose times change with its names.
+func (d *Dir) Mark() (Mark, error) { return MarkFile(d.f) }
 
 // Names lists the folder, unsorted, at most MaxNames of it.
 func (d *Dir) Names() ([]string, error) {

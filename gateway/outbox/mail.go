@@ -230,8 +230,47 @@ func withdraw(b *folder.Dir, letter Letter) error {
 	return nil
 }
 
+// looked remembers a look for acknowledgements. Many clients never delete, and
+// asking for all their letters every few seconds would cost more than the work
+// itself: a box that stayed as it was is not looked at again.
+type looked struct {
+	mark  folder.Mark // of the box
+	since time.Time   // first seen
+	at    time.Time   // last looked
+}
+
+const (
+	boxGrain  = 2 * time.Second  // coarser than the times of any file system
+	lookAgain = 10 * time.Minute // network shares may lie about times
+)
+
+// stayed says whether there is nothing to look for, and notes the look else.
+func (l *lane) stayed(box string, b *folder.Dir) bool {
+	m, err := b.Mark()
+	if err != nil {
+		return false
+	}
+	now, last := l.o.o.now(), l.looked[box]
+	if last.mark != m {
+		last = looked{mark: m, since: now}
+	} else if last.at.Sub(last.since) >= boxGrain && now.Sub(last.at) < lookAgain {
+		return true
+	}
+	last.at = now
+	l.looked[box] = last
+	return false
+}
+
 // acknowledged finds what the client removed.
-func (l *lane) acknowledged(ctx context.Context, box string, b *folder.Dir) error {
+func (l *lane) acknowledged(ctx context.Context, box string, b *folder.Dir) (err error) {
+	if l.stayed(box, b) {
+		return nil
+	}
+	defer func() {
+		if err != nil {
+			delete(l.looked, box)
+		}
+	}()
 	told, err := l.told(ctx, box) // first: what is told later is not missed here
 	if err != nil || len(told) == 0 {
 		return err

@@ -76,6 +76,8 @@ type Options struct {
 	Archive time.Duration // how often the archive is compared; 0: 1 h
 
 	Log *zap.Logger // nil: silent
+
+	now func() time.Time // tests
 }
 
 // Outbox fills the folders of clients. Make it with New.
@@ -99,6 +101,9 @@ func New(o Options) (*Outbox, error) {
 	set(&o.Archive, time.Hour)
 	if o.Changes == nil {
 		o.Changes = func() <-chan struct{} { return nil }
+	}
+	if o.now == nil {
+		o.now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
@@ -226,7 +231,8 @@ type lane struct {
 	todo work
 
 	swept   bool
-	broken  string // last error, logged once
+	broken  string            // last error, logged once
+	looked  map[string]looked // by box
 	shown   map[string]shown
 	visited map[string]time.Time // folders of the archive, whole as of
 }
@@ -234,7 +240,7 @@ type lane struct {
 func (o *Outbox) lane(c folder.Client) *lane {
 	return &lane{
 		o: o, c: c, ended: make(chan struct{}), bell: make(chan struct{}, 1),
-		shown: map[string]shown{}, visited: map[string]time.Time{},
+		looked: map[string]looked{}, shown: map[string]shown{}, visited: map[string]time.Time{},
 	}
 }
 

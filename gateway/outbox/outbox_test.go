@@ -26,6 +26,7 @@ import (
 type post struct {
 	mu      sync.Mutex
 	letters map[string]*entry // by client/box/name
+	lists   int               // calls of ListTold
 	change  chan struct{}
 }
 
@@ -69,6 +70,9 @@ func (p *post) Untold(_ context.Context, id client.ID, limit int) ([]Letter, err
 }
 
 func (p *post) ListTold(_ context.Context, id client.ID, box, after string, limit int) ([]Letter, error) {
+	p.mu.Lock()
+	p.lists++
+	p.mu.Unlock()
 	return p.find(func(e *entry) bool {
 		return e.told && !e.acked && !e.Withdrawn && e.Client == id && e.Box == box && e.Name > after
 	}, limit)
@@ -219,6 +223,32 @@ func TestLetterIsLaidAndAcknowledged(t *testing.T) {
 	r.want("receipts/a.txt", "absent")
 	if d, _ := os.ReadDir(filepath.Join(r.dir, "outbox")); len(d) != 2 { // and the mark
 		t.Error(d)
+	}
+}
+
+func TestQuietBoxIsNotListed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	now := time.Now()
+	r.o.o.now = func() time.Time { return now }
+	r.post.put("c1", "receipts", "a.txt", "one", false)
+	r.do(mailAcks)
+	for range 10 {
+		now = now.Add(time.Second)
+		r.do(mailAcks)
+	}
+	lists := r.post.lists
+	for range 10 {
+		now = now.Add(5 * time.Second)
+		r.do(mailAcks)
+	}
+	if r.post.lists != lists {
+		t.Errorf("%d questions about boxes that stayed as they were", r.post.lists-lists)
+	}
+	os.Remove(filepath.Join(r.dir, "receipts/a.txt"))
+	r.do(mailAcks)
+	if !r.post.acked("c1/receipts/a.txt") {
+		t.Error("a removal was missed")
 	}
 }
 

@@ -54,9 +54,13 @@ func listen(path string, p peers, most int, log *zap.Logger) (net.Listener, erro
 		if st.Mode()&fs.ModeSocket == 0 {
 			return nil, fmt.Errorf("%s: exists and is not a socket", path)
 		}
-		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
 			c.Close()
 			return nil, fmt.Errorf("%s: another process listens there", path)
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) { // which only a dead one gives
+			return nil, fmt.Errorf("%s: neither dead nor ours: %w", path, err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

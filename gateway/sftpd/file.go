@@ -39,7 +39,7 @@ type appending struct {
 
 // appendWait is how long a write waits for one at nought. Writes reach their
 // workers in the order in which the client sent them, so it is under way already.
-const appendWait = 20 * time.Millisecond
+const appendWait = 250 * time.Millisecond
 
 // place gives the true offset of a write.
 func (a *appending) place(off int64) int64 {

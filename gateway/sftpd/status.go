@@ -12,24 +12,13 @@ import (
 	"github.com/brama-gateway/brama/gateway"
 )
 
-// status is an answer with the code and the text that sftp-server of OpenSSH
-// gives. Clients show the text and some compare it, so nothing else is sent.
-type status struct {
-	code error
-	text string
+// statusTexts are what sftp-server of OpenSSH says with each code. Clients show
+// the text and some compare it, so the wire sends nothing else, whoever made the
+// status.
+var statusTexts = []string{
+	"Success", "End of file", "No such file", "Permission denied", "Failure",
+	"Bad message", "No connection", "Connection lost", "Operation unsupported",
 }
-
-func (s *status) Error() string { return s.text }
-
-// Unwrap lets the library find its code.
-func (s *status) Unwrap() error { return s.code }
-
-var (
-	statusNoSuchFile  = &status{sftp.ErrSSHFxNoSuchFile, "No such file"}
-	statusPermission  = &status{sftp.ErrSSHFxPermissionDenied, "Permission denied"}
-	statusFailure     = &status{sftp.ErrSSHFxFailure, "Failure"}
-	statusUnsupported = &status{sftp.ErrSSHFxOpUnsupported, "Operation unsupported"}
-)
 
 // Errors of this package that a status is made of.
 var (
@@ -40,7 +29,7 @@ var (
 	errEnded       = errors.New("file no longer open")
 )
 
-// statusOf maps an error to its status.
+// statusOf maps an error to the code that the client gets.
 func statusOf(err error) error {
 	switch {
 	case err == nil:
@@ -48,13 +37,13 @@ func statusOf(err error) error {
 	case errors.Is(err, io.EOF):
 		return io.EOF
 	case errors.Is(err, fs.ErrNotExist):
-		return statusNoSuchFile
+		return sftp.ErrSSHFxNoSuchFile
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, gateway.ErrName):
-		return statusPermission
+		return sftp.ErrSSHFxPermissionDenied
 	case errors.Is(err, errUnsupported):
-		return statusUnsupported
+		return sftp.ErrSSHFxOpUnsupported
 	default:
-		return statusFailure
+		return sftp.ErrSSHFxFailure
 	}
 }
 

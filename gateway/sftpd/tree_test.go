@@ -326,16 +326,20 @@ func TestCloseErrorIsTheStatus(t *testing.T) {
 	}
 }
 
-func TestStatusTexts(t *testing.T) {
+func TestStatus(t *testing.T) {
 	t.Parallel()
-	for err, want := range map[error]string{
-		os.ErrNotExist: "No such file", os.ErrPermission: "Permission denied", gateway.ErrName: "Permission denied",
-		os.ErrExist: "Failure", gateway.ErrQuota: "Failure", gateway.ErrStopping: "Failure", errors.New("/var/lib"): "Failure",
-		context.Canceled: "Failure", errUnsupported: "Operation unsupported", io.ErrUnexpectedEOF: "Failure",
+	for err, want := range map[error]error{
+		os.ErrNotExist: sftp.ErrSSHFxNoSuchFile, os.ErrPermission: sftp.ErrSSHFxPermissionDenied, gateway.ErrName: sftp.ErrSSHFxPermissionDenied,
+		os.ErrExist: sftp.ErrSSHFxFailure, gateway.ErrQuota: sftp.ErrSSHFxFailure, gateway.ErrStopping: sftp.ErrSSHFxFailure,
+		gateway.ErrBusy: sftp.ErrSSHFxFailure, errors.New("/var/lib"): sftp.ErrSSHFxFailure, context.Canceled: sftp.ErrSSHFxFailure,
+		errUnsupported: sftp.ErrSSHFxOpUnsupported, io.ErrUnexpectedEOF: sftp.ErrSSHFxFailure, io.EOF: io.EOF,
 	} {
-		if got := statusOf(fmt.Errorf("item /x: %w", err)).Error(); got != want {
-			t.Errorf("%v: %q", err, got)
+		if got := statusOf(fmt.Errorf("item /x: %w", err)); got != want {
+			t.Errorf("%v: %v", err, got)
 		}
+	}
+	if statusOf(nil) != nil {
+		t.Error("nil")
 	}
 }
 

@@ -29,12 +29,16 @@ const (
 const limitsExtension = "limits@openssh.com"
 
 // wire is a channel as the request server sees it. It follows the packets both
-// ways, for two things that the library leaves open:
+// ways, for what the library leaves open:
 //
 //   - After OPEN and OPENDIR the next packet waits until everything has been
 //     answered. Handles are numbers that a client can guess, and the library
 //     races when one is used before it was given.
+//   - An OPEN for writing becomes one for both. The library takes a READ of a
+//     handle for writing as a WRITE of zeros; with a handle for both it looks at
+//     the packet.
 //   - It offers limits@openssh.com and answers it.
+//   - Every status carries OpenSSH's text for its code.
 type wire struct {
 	ssh.Channel
 	c    *connection
@@ -58,6 +62,7 @@ func newWire(ch ssh.Channel, c *connection) *wire {
 type frames struct {
 	length [4]byte
 	got    int    // bytes of length
+	at     uint32 // bytes of the packet so far
 	left   uint32 // bytes of the packet still to come
 	head   []byte // how the packet begins
 }
@@ -67,8 +72,9 @@ const maxHead = 1 + 4 + 4 + len(limitsExtension)
 
 func (f *frames) between() bool { return f.got == 0 }
 
-// feed calls whole with the head of each packet that ends in p.
-func (f *frames) feed(p []byte, whole func(head []byte)) {
+// feed calls part with each piece of a packet in p, and whole with the head of
+// each packet that ends in p.
+func (f *frames) feed(p []byte, part func(piece []byte), whole func(head []byte)) {
 	for len(p) > 0 {
 		if f.got < 4 {
 			n := copy(f.length[f.got:], p)
@@ -78,10 +84,12 @@ func (f *frames) feed(p []byte, whole func(head []byte)) {
 				return
 			}
 			f.left = binary.BigEndian.Uint32(f.length[:])
-			f.head = f.head[:0]
+			f.head, f.at = f.head[:0], 0
 		}
 		n := min(len(p), int(f.left))
 		f.head = append(f.head, p[:min(n, maxHead-len(f.head))]...)
+		part(p[:n])
+		f.at += uint32(n)
 		f.left -= uint32(n)
 		p = p[n:]
 		if f.left == 0 {
@@ -100,8 +108,22 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	n, err := w.Channel.Read(p)
 	w.c.touch()
-	w.in.feed(p[:n], w.request)
+	w.in.feed(p[:n], w.forBoth, w.request)
 	return n, err
+}
+
+// forBoth sets SSH_FXF_READ in an OPEN that has any flag of writing. The flags
+// are the number behind the name, which is as long as the head says.
+func (w *wire) forBoth(piece []byte) {
+	const read, writing = 0x01, 0x1e // WRITE, APPEND, CREAT, TRUNC
+	head := w.in.head
+	if len(head) < 9 || head[0] != fxpOpen {
+		return
+	}
+	low := 9 + int64(binary.BigEndian.Uint32(head[5:])) + 3 - int64(w.in.at)
+	if low >= 0 && low < int64(len(piece)) && piece[low]&writing != 0 {
+		piece[low] |= read
+	}
 }
 
 // request notes a packet that the client sent.
@@ -148,7 +170,7 @@ func (w *wire) Write(p []byte) (int, error) {
 		sent = w.rewritten(p)
 	}
 	answers := uint64(0)
-	w.out.feed(p, func([]byte) { answers++ })
+	w.out.feed(p, func([]byte) {}, func([]byte) { answers++ })
 	n, err := w.Channel.Write(sent)
 	w.c.touch()
 	w.mu.Lock()
@@ -167,11 +189,11 @@ func (w *wire) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// rewritten changes the two packets of the library that know nothing of the
-// limits: the version, and the status that says the request is not supported.
+// rewritten changes the version, which knows nothing of the limits, and statuses:
+// the one that says the limits are not supported, and the text of all others.
 func (w *wire) rewritten(p []byte) []byte {
-	if len(p) < 9 || int64(binary.BigEndian.Uint32(p)) != int64(len(p)-4) {
-		return p // in parts: not one of the two
+	if len(p) < 13 || int64(binary.BigEndian.Uint32(p)) != int64(len(p)-4) {
+		return p // in parts: not one of these
 	}
 	switch p[4] {
 	case fxpVersion:
@@ -189,7 +211,7 @@ func (w *wire) rewritten(p []byte) []byte {
 		delete(w.limits, id)
 		w.mu.Unlock()
 		if !asked {
-			return p
+			return plainStatus(id, binary.BigEndian.Uint32(p[9:]))
 		}
 		q := append(make([]byte, 4, 41), fxpExtendedReply)
 		q = binary.BigEndian.AppendUint32(q, id)
@@ -200,6 +222,22 @@ func (w *wire) rewritten(p []byte) []byte {
 		return q
 	}
 	return p
+}
+
+// plainStatus is SSH_FXP_STATUS with OpenSSH's text and no language.
+func plainStatus(id, code uint32) []byte {
+	text := ""
+	if int(code) < len(statusTexts) {
+		text = statusTexts[code]
+	}
+	q := append(make([]byte, 4, 64), fxpStatus)
+	q = binary.BigEndian.AppendUint32(q, id)
+	q = binary.BigEndian.AppendUint32(q, code)
+	q = binary.BigEndian.AppendUint32(q, uint32(len(text)))
+	q = append(q, text...)
+	q = binary.BigEndian.AppendUint32(q, 0)
+	binary.BigEndian.PutUint32(q, uint32(len(q)-4))
+	return q
 }
 
 // Close is for the request server, on a packet it cannot read. The status is

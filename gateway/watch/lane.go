@@ -362,6 +362,12 @@ func (l *lane) settle(ctx context.Context, in *folder.Dir, name string, s *sight
 	}
 	s.notBefore = now.Add(backOff(s.tries))
 	s.tries++
+	if errors.Is(err, fs.ErrPermission) && s.tries == 1 {
+		// The client can mend that, and then the mark changes.
+		if nerr := l.note(name, s.mark, &forbidden); nerr != nil {
+			log.Error("note about a file that may not be read", zap.Error(nerr))
+		}
+	}
 	if s.tries&(s.tries-1) == 0 {
 		log.Warn("file not taken, tried again later", zap.Error(err), zap.Int("tries", s.tries))
 	}

@@ -20,7 +20,7 @@ func (l *lane) restore(ctx context.Context, in *folder.Dir, taken string) error 
 	if err == nil {
 		defer f.Close()
 		if mark.Ino == was.Ino && (l.c.Max == 0 || mark.Size <= l.c.Max) {
-			sum, err := hash(ctx, f, mark.Size)
+			sum, err := l.hash(ctx, f, mark.Size)
 			if err != nil {
 				return err
 			}

@@ -22,8 +22,6 @@ var (
 	errOpen    = errors.New("file is open for writing")
 )
 
-const chunk = 256 << 10 // bytes read at once
-
 // take makes the file the gateway's own and removes it. Every step may be
 // repeated after a crash.
 func (l *lane) take(ctx context.Context, in *folder.Dir, name string, s *sight) error {
@@ -44,7 +42,7 @@ func (l *lane) take(ctx context.Context, in *folder.Dir, name string, s *sight) 
 	}
 
 	if s.sum == "" { // else a try before this one has read it
-		if s.sum, err = hash(ctx, f, mark.Size); err != nil {
+		if s.sum, err = l.hash(ctx, f, mark.Size); err != nil {
 			return err
 		}
 	}
@@ -90,7 +88,7 @@ func (l *lane) upload(ctx context.Context, f *os.File, name string, mark folder.
 // bytes without touching the times; only the second hash sees it.
 func (l *lane) copy(ctx context.Context, up gateway.Upload, f *os.File, mark folder.Mark, sum string) error {
 	h := sha256.New()
-	buf := make([]byte, min(mark.Size, chunk))
+	buf := make([]byte, min(mark.Size, l.w.o.chunk))
 	for off := int64(0); off < mark.Size; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -118,9 +116,9 @@ func (l *lane) copy(ctx context.Context, up gateway.Upload, f *os.File, mark fol
 	return nil
 }
 
-func hash(ctx context.Context, f *os.File, size int64) (string, error) {
+func (l *lane) hash(ctx context.Context, f *os.File, size int64) (string, error) {
 	h := sha256.New()
-	buf := make([]byte, min(size, chunk))
+	buf := make([]byte, min(size, l.w.o.chunk))
 	for off := int64(0); off < size; {
 		if err := ctx.Err(); err != nil {
 			return "", err
@@ -154,6 +152,13 @@ func refusal(err error) *formats.Text {
 		}
 	}
 	return nil
+}
+
+// forbidden is the text for a file that the gateway may not read, or not take
+// from this client.
+var forbidden = formats.Text{
+	UK: "Файл ще не прийнято: шлюз не має права його прочитати або прийняти. Перевірте права доступу до файлу (група шлюзу повинна мати право читання) або зверніться до адміністратора шлюзу. Шлюз пробуватиме далі.",
+	EN: "The file is not taken yet: the gateway may not read it or not take it. Check the permissions of the file (the gateway's group must be able to read it) or ask the administrator of the gateway. The gateway goes on trying.",
 }
 
 // stopping: the gateway takes nothing from anybody now.

@@ -82,7 +82,9 @@ type Options struct {
 	Now func() time.Time // nil: time.Now
 	Log *zap.Logger      // nil: silent
 
-	hints func() (hints, error) // tests
+	// Tests change these.
+	hints func() (hints, error)
+	chunk int64 // bytes read at once
 }
 
 // Watch watches the folders of clients. Make it with New.
@@ -128,6 +130,9 @@ func New(o Options) (*Watch, error) {
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	if o.chunk == 0 {
+		o.chunk = 256 << 10
 	}
 	if o.hints == nil {
 		o.hints = newInotify

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -369,6 +370,88 @@ func TestChangedDuringCopy(t *testing.T) {
 	if string(r.core.taken[0].bytes) != strings.Repeat("B", 1000) {
 		t.Error("mixed")
 	}
+}
+
+// In every round the file changes under the copy, one way or another: what is
+// taken is always of one letter.
+func TestFlipsDuringCopy(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *Options) { o.chunk = 4000 })
+	const size, rounds = 9000, 300
+	rnd := rand.New(rand.NewPCG(1, 2))
+	fill := func(letter byte) []byte { return bytes.Repeat([]byte{letter}, size) }
+	caught := 0
+	for i := range rounds {
+		letter := byte('a' + i%20)
+		r.put("f", string(fill(letter)))
+		at, way := rnd.IntN(3), rnd.IntN(5)
+		r.core.onWrite = func() {
+			if at--; at != -1 {
+				return
+			}
+			switch way {
+			case 0: // written over
+				r.put("f", string(fill(letter+1)))
+			case 1: // through a memory map, which leaves the times alone
+				f, _ := os.OpenFile(r.path("f"), os.O_RDWR, 0)
+				defer f.Close()
+				m, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				copy(m, fill(letter+1))
+				unix.Munmap(m)
+			case 2: // cut
+				os.Truncate(r.path("f"), size/3)
+			case 3: // replaced
+				r.put("new.part", string(fill(letter+1)))
+				os.Rename(r.path("new.part"), r.path("f"))
+			}
+		}
+		r.step(0)
+		before := len(r.core.taken)
+		r.step(time.Second)
+		if len(r.core.taken) == before {
+			caught++
+		}
+		r.core.onWrite = nil
+		r.step(time.Second)
+		r.step(time.Second)
+		if r.here("f") {
+			t.Fatalf("round %d, way %d: stays for ever", i, way)
+		}
+	}
+	for i, k := range r.core.taken {
+		if bytes.Count(k.bytes, k.bytes[:1]) != len(k.bytes) {
+			t.Fatalf("take %d is mixed", i)
+		}
+	}
+	t.Logf("%d of %d rounds were interrupted, %d takes", caught, rounds, len(r.core.taken))
+	if caught < rounds/4 {
+		t.Error("too few were noticed")
+	}
+}
+
+func TestForbiddenFileIsNotedAndRetried(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	may := false
+	r.core.create = func(string) error {
+		if may {
+			return nil
+		}
+		return fs.ErrPermission
+	}
+	r.put("a", "x")
+	r.step(0)
+	r.step(time.Second)
+	if b, err := os.ReadFile(filepath.Join(r.dir, "receipts", "a.refused.txt")); err != nil || !bytes.Contains(b, []byte("права доступу")) {
+		t.Error(err)
+	}
+	may = true
+	r.step(time.Minute)
+	r.want("a")
 }
 
 // A program writes the same file over and over, one letter at a time, while it

@@ -176,4 +176,4 @@ func sum(p []byte) string {
 
 // small and large are contents that an engine is likely to keep in different places.
 func small(word string) []byte { return []byte("small " + word) }
-func large(word string) []byte { return []byte(strings.Repeat("large "+word+" ", 40_000)) }
+func large(word string) []byte { return []byte(strings.Repeat("large "+word+" ", 12_000)) }

@@ -48,7 +48,7 @@ func ops() (out []op) {
 	return out
 }
 
-func body(i int) []byte { return bytes.Repeat([]byte{byte(i), 'x'}, 40_000) }
+func body(i int) []byte { return bytes.Repeat([]byte{byte(i), 'x'}, 35_000) }
 
 func name(i int) string { return fmt.Sprint("doc ", i) }
 
@@ -74,7 +74,7 @@ func (o op) do(ctx context.Context, s *Store) error {
 		defer d.Discard()
 		p := body(o.i)
 		if o.verb == "keep" {
-			if _, err := d.WriteAt(p[70_000:], 70_000); err != nil {
+			if _, err := d.WriteAt(p[60_000:], 60_000); err != nil {
 				return err
 			}
 			return d.Keep(ctx, "o", name(o.i), noon)
@@ -93,7 +93,7 @@ func (o op) do(ctx context.Context, s *Store) error {
 			return err
 		}
 		defer d.Discard()
-		if _, err := d.WriteAt(body(o.i)[:70_000], 0); err != nil {
+		if _, err := d.WriteAt(body(o.i)[:60_000], 0); err != nil {
 			return err
 		}
 		c, err := d.Finish(ctx)
@@ -170,7 +170,7 @@ func now(t *testing.T, s *Store) string {
 				continue
 			}
 			got := make([]byte, 10_000)
-			if _, err := d.ReadAt(got, 70_000); err != nil || !bytes.Equal(got, body(i)[70_000:]) {
+			if _, err := d.ReadAt(got, 60_000); err != nil || !bytes.Equal(got, body(i)[60_000:]) {
 				t.Errorf("kept %d: other bytes, %v", i, err)
 			}
 			if _, err := d.Finish(t.Context()); !errors.Is(err, spool.ErrHole) {
@@ -243,7 +243,11 @@ func check(t *testing.T, dir string, n int) {
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	for _, p := range Points {
-		for _, nth := range []int{1, 4} {
+		nths := []int{3}
+		if os.Getenv("SPOOL_CRASHES") != "" { // more of them than every run can afford
+			nths = []int{1, 2, 3, 4, 5, 6, 7}
+		}
+		for _, nth := range nths {
 			t.Run(fmt.Sprint(p, " ", nth), func(t *testing.T) {
 				dir := t.TempDir()
 				cmd := exec.Command(os.Args[0], "-test.run=^TestKilledChild$")
@@ -306,7 +310,7 @@ func TestStepFails(t *testing.T) {
 	mayGoOn := map[Point]bool{DraftWrite: true, BeforePlace: true, AfterPlace: true, BeforeUnlink: true}
 	for _, cause := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
 		for _, p := range Points {
-			for _, nth := range []int64{1, 2, 5} {
+			for _, nth := range []int64{1, 4} {
 				t.Run(fmt.Sprint(p, " ", nth, " ", cause), func(t *testing.T) {
 					t.Parallel()
 					dir := t.TempDir()

@@ -126,6 +126,20 @@ func (r *reader) Items(q spool.Query) ([]spool.Item, error) {
 }
 
 func (r *reader) items(q spool.Query) ([]spool.Item, error) {
+	text, args := itemsText(q)
+	var out []spool.Item
+	err := r.s.rows(text, args, func(scan func(...any) error) error {
+		it, err := scanItem(scan)
+		out = append(out, it)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("items: %w", told(err))
+	}
+	return out, nil
+}
+
+func itemsText(q spool.Query) (string, []any) {
 	var w where
 	if q.Queue != "" {
 		w.add("queue = ?", string(q.Queue))
@@ -167,16 +181,7 @@ func (r *reader) items(q spool.Query) ([]spool.Item, error) {
 	if q.Newest {
 		text = `SELECT ` + itemColumns + ` FROM item` + w.String() + ` ORDER BY id DESC LIMIT ?`
 	}
-	var out []spool.Item
-	err := r.s.rows(text, append(w.args, limitOf(q.Limit)), func(scan func(...any) error) error {
-		it, err := scanItem(scan)
-		out = append(out, it)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("items: %w", told(err))
-	}
-	return out, nil
+	return text, append(w.args, limitOf(q.Limit))
 }
 
 func (r *reader) Counts(queue spool.Queue) (map[spool.State]int64, error) {
@@ -314,6 +319,20 @@ func (r *reader) Posts(q spool.PostQuery) ([]spool.Post, error) {
 	if err := r.live(); err != nil {
 		return nil, err
 	}
+	text, args := postsText(q)
+	var out []spool.Post
+	err := r.s.rows(text, args, func(scan func(...any) error) error {
+		p, err := scanPost(scan)
+		out = append(out, p)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("posts: %w", told(err))
+	}
+	return out, nil
+}
+
+func postsText(q spool.PostQuery) (string, []any) {
 	var w where
 	if q.Owner != "" {
 		w.add("owner = ?", q.Owner)
@@ -344,16 +363,16 @@ func (r *reader) Posts(q spool.PostQuery) ([]spool.Post, error) {
 	if q.After != "" {
 		w.add("name > ?", q.After)
 	}
-	var out []spool.Post
-	err := r.s.rows(`SELECT `+postColumns+` FROM post`+w.String()+` ORDER BY owner, box, name LIMIT ?`, append(w.args, limitOf(q.Limit)), func(scan func(...any) error) error {
-		p, err := scanPost(scan)
-		out = append(out, p)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("posts: %w", told(err))
+	// The planner would take the primary key and walk through all old mail.
+	table := "post"
+	switch {
+	case q.Item != 0:
+	case q.Untold:
+		table = "post INDEXED BY post_untold"
+	case q.Owner != "" && !q.Gone:
+		table = "post INDEXED BY post_open"
 	}
-	return out, nil
+	return `SELECT ` + postColumns + ` FROM ` + table + w.String() + ` ORDER BY owner, box, name LIMIT ?`, append(w.args, limitOf(q.Limit))
 }
 
 func (r *reader) Value(bucket, key string) ([]byte, error) {

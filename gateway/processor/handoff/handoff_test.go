@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,7 +25,6 @@ import (
 
 // core is a fake with documents, leases and statements.
 type core struct {
-	mu       sync.Mutex
 	now      func() time.Time
 	subs     map[spool.ID]*gateway.Submission
 	parts    map[string]string // by name

@@ -7,8 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/charmap"
-
+	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/gateway/folder"
 )
 
@@ -67,7 +66,8 @@ func readText(parent *folder.Dir, name, file string, most int) (string, error) {
 	}
 	text := strings.TrimPrefix(string(b), "\ufeff")
 	if !utf8.ValidString(text) {
-		if text, err = charmap.Windows1251.NewDecoder().String(text); err != nil {
+		page, _ := charset.Lookup("windows-1251")
+		if text, err = page.Decode(b); err != nil {
 			return "", nil
 		}
 	}

@@ -1,0 +1,223 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/brama-gateway/brama/spool"
+)
+
+// TestPlans holds that what runs often follows an index in the order it needs:
+// no scan of a table, no sorting.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	items := func(q spool.Query) string { text, _ := itemsText(q); return text }
+	posts := func(q spool.PostQuery) string { text, _ := postsText(q); return text }
+	for _, c := range []struct{ name, text, index string }{
+		{"ripen", sqlRipen, "item_late"},
+		{"turn", sqlTurn, "turn_next"},
+		{"pick", sqlPick, "item_work"},
+		{"any", sqlAny, "item_work"},
+		{"state", items(spool.Query{Queue: "q", States: []spool.State{"s"}}), "item_state"},
+		{"newest of a state", items(spool.Query{Queue: "q", States: []spool.State{"s"}, Newest: true, Before: 7}), "item_state"},
+		{"owner", items(spool.Query{Owner: "o", Newest: true}), "item_owner"},
+		{"name", items(spool.Query{Owner: "o", Name: "n"}), "item_name"},
+		{"label", items(spool.Query{Owner: "o", Label: "n"}), "item_label"},
+		{"lease", items(spool.Query{Lease: "l"}), "item_lease"},
+		{"box", posts(spool.PostQuery{Owner: "o", Box: "b"}), "post_open"},
+		{"page of a box", posts(spool.PostQuery{Owner: "o", Box: "b", After: "n"}), "post_open"},
+		{"untold", posts(spool.PostQuery{Untold: true}), "post_untold"},
+		{"untold of an owner", posts(spool.PostQuery{Owner: "o", Untold: true}), "post_untold"},
+	} {
+		plan := explain(t, s, c.text)
+		if !strings.Contains(plan, c.index) || strings.Contains(plan, "TEMP B-TREE") && c.name != "lease" {
+			t.Errorf("%s: want %s without sorting:\n%s", c.name, c.index, plan)
+		}
+	}
+	for name, text := range map[string]string{
+		"due":           items(spool.Query{DueBefore: noon}),
+		"posts of item": posts(spool.PostQuery{Item: 1}),
+		"received":      items(spool.Query{From: noon, To: noon.Add(time.Hour)}),
+	} {
+		if plan := explain(t, s, text); !strings.Contains(plan, "USING") {
+			t.Errorf("%s: reads the whole table:\n%s", name, plan)
+		}
+	}
+}
+
+func explain(t *testing.T, s *Store, text string) (plan string) {
+	t.Helper()
+	args := make([]any, strings.Count(text, "?"))
+	for i := range args {
+		args[i] = 1
+	}
+	err := s.View(t.Context(), func(r spool.Reader) error {
+		return r.(*reader).s.rows(`EXPLAIN QUERY PLAN `+text, args, func(scan func(...any) error) error {
+			var a, b, c int
+			var line string
+			err := scan(&a, &b, &c, &line)
+			plan += line + "\n"
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// fill inserts items that are as many as a busy store holds.
+func fill(t testing.TB, s *Store, first, n int, state spool.State) {
+	t.Helper()
+	for i := first; i < first+n; {
+		err := s.Update(context.Background(), func(tx spool.Tx) error {
+			for range 5000 {
+				if i == first+n {
+					break
+				}
+				owner := "owner " + strconv.Itoa(i%2000)
+				if err := tx.Insert(spool.Item{ID: spool.ID(i), Queue: "in", Owner: owner, State: state, Name: "n", Received: noon, Priority: i % 3}); err != nil {
+					return err
+				}
+				i++
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var claimOne = spool.Claim{Queue: "in", From: "accepted", To: "leased", Now: noon, TTL: time.Minute, Max: 1, Token: func() string { return "t" }}
+
+// BenchmarkClaim claims with 100,000 waiting and, unless -short, a million finished.
+func BenchmarkClaim(b *testing.B) {
+	s := open(b, Options{Dir: b.TempDir()})
+	if !testing.Short() {
+		fill(b, s, 1, 1_000_000, "processed")
+	}
+	fill(b, s, 2_000_000, 100_000, "accepted")
+	for b.Loop() {
+		err := s.Update(context.Background(), func(tx spool.Tx) error {
+			got, err := tx.Claim(claimOne)
+			if len(got) != 1 {
+				return errors.Join(err, fmt.Errorf("claimed %d", len(got)))
+			}
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAccept takes documents of 4 KiB: draft, item, part, key, number and
+// event in one change. The ratio is to an append and fdatasync of the same bytes
+// one after the other, in the same run.
+func BenchmarkAccept(b *testing.B) {
+	for _, producers := range []int{1, 8, 64} {
+		b.Run(fmt.Sprint("producers=", producers), func(b *testing.B) {
+			dir := b.TempDir()
+			s := open(b, Options{Dir: dir})
+			var ids spool.IDs
+			var mu sync.Mutex
+			var took []time.Duration
+			next := make(chan struct{}, producers)
+			var all sync.WaitGroup
+			doc := make([]byte, 4096)
+			b.ResetTimer()
+			for p := range producers {
+				all.Go(func() {
+					mine := append([]byte(nil), doc...)
+					n := 0
+					for range next {
+						n++
+						copy(mine, fmt.Sprint(p, " ", n))
+						begun := time.Now()
+						if err := accept(s, &ids, mine); err != nil {
+							b.Error(err)
+							return
+						}
+						mu.Lock()
+						took = append(took, time.Since(begun))
+						mu.Unlock()
+					}
+				})
+			}
+			begun := time.Now()
+			for range b.N {
+				next <- struct{}{}
+			}
+			close(next)
+			all.Wait()
+			rate := float64(b.N) / time.Since(begun).Seconds()
+			b.StopTimer()
+			sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
+			b.ReportMetric(rate, "accepts/s")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+			b.ReportMetric(rate/appendRate(b, dir, doc), "of-fdatasync")
+		})
+	}
+}
+
+func accept(s *Store, ids *spool.IDs, p []byte) error {
+	ctx := context.Background()
+	d, err := s.NewDraft(ctx, 1<<20)
+	if err != nil {
+		return err
+	}
+	defer d.Discard()
+	if _, err := d.WriteAt(p, 0); err != nil {
+		return err
+	}
+	c, err := d.Finish(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	id, event := ids.New(now), ids.New(now)
+	key := spool.Key([]byte(c.SHA256[:16]))
+	return s.Update(ctx, func(tx spool.Tx) error {
+		if _, err := tx.See(key, id); err != nil {
+			return err
+		}
+		if err := tx.Insert(spool.Item{ID: id, Queue: "in", Owner: "owner", State: "received", Name: "P0001.DBF", Received: now, Size: c.Size, SHA256: c.SHA256}); err != nil {
+			return err
+		}
+		if err := tx.AddPart(id, "P0001.DBF", "document", c, now); err != nil {
+			return err
+		}
+		_, err := tx.Append(spool.Event{ID: event, Item: id, At: now, Kind: "received", Record: make([]byte, 200)})
+		return err
+	})
+}
+
+// appendRate is how often a second this disk appends and flushes p, one at a time.
+func appendRate(b *testing.B, dir string, p []byte) float64 {
+	f, err := os.Create(dir + "/append")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	begun, n := time.Now(), 0
+	for ; n < 200 || time.Since(begun) < 500*time.Millisecond; n++ {
+		if _, err := f.Write(p); err != nil {
+			b.Fatal(err)
+		}
+		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(n) / time.Since(begun).Seconds()
+}
