@@ -338,13 +338,15 @@ func (g *Gateway) joinSignature(tx spool.Tx, o Origin, f file, now time.Time) (s
 	}
 	// The document was answered already: refused for its format before its
 	// signature came, or accepted with fewer. Its answer is this file's answer too.
-	late, err := tx.Items(spool.Query{Queue: Submissions, Owner: string(o.Client), Name: f.of, From: now.Add(-g.Hold), Newest: true, Limit: 16})
-	if err != nil {
-		return 0, err
-	}
-	for i := range late {
-		if it := &late[i]; f.signs(it.SHA256) {
-			return it.ID, g.addLate(tx, o, it, f, now)
+	for name := f.of; name != ""; name = name[:max(0, strings.LastIndexByte(name, '.'))] {
+		late, err := tx.Items(spool.Query{Queue: Submissions, Owner: string(o.Client), Name: name, From: now.Add(-g.Hold), Newest: true, Limit: 16})
+		if err != nil {
+			return 0, err
+		}
+		for i := range late {
+			if it := &late[i]; f.signs(it.SHA256) {
+				return it.ID, g.addLate(tx, o, it, f, now)
+			}
 		}
 	}
 	return g.begin(tx, o, f, f.of, now)
