@@ -29,3 +29,7 @@ lint: ## vet, gofumpt, staticcheck
 
 clean: ## remove what was built
 	rm -rf bin demo
+
+.PHONY: test-crash
+test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRASH_SEED
+	BRAMA_CRASH_ROUNDS=$${BRAMA_CRASH_ROUNDS:-200} go test -run '^TestCrash$$' -count=1 -timeout 30m -v ./cmd/bramad
