@@ -245,7 +245,13 @@ func SignedName(name string) (string, bool) {
 // and goes to the examiner as a container, which refuses it.
 const maxSignature = 4 << 20
 
-func look(name string, draft spool.Draft) (file, error) {
+// sized is bytes that can be looked at before they are content.
+type sized interface {
+	io.ReaderAt
+	Size() int64
+}
+
+func look(name string, draft sized) (file, error) {
 	f := file{name: name, role: RoleDocument}
 	of, named := SignedName(name)
 	head := make([]byte, min(4096, draft.Size()))
