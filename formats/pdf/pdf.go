@@ -100,7 +100,11 @@ const (
 
 // Check reports what makes doc unfit to add.
 func Check(doc *io.SectionReader, add func(formats.Finding)) {
-	s := &scan{doc: doc, add: add, said: map[string]bool{}}
+	check(doc, maxStream, add)
+}
+
+func check(doc *io.SectionReader, limit int64, add func(formats.Finding)) {
+	s := &scan{doc: doc, add: add, limit: limit, said: map[string]bool{}}
 	s.ends()
 	s.all()
 }
@@ -109,6 +113,8 @@ type scan struct {
 	doc  *io.SectionReader
 	add  func(formats.Finding)
 	said map[string]bool
+	// limit is how far one stream is inflated.
+	limit int64
 
 	page     bool
 	inflated int64
@@ -244,6 +250,21 @@ func (w *words) next(c byte, at int64) {
 	}
 }
 
+// data reads what a stream holds. Only names matter there.
+func (w *words) data(b []byte) {
+	for len(b) > 0 {
+		if len(w.word) == 0 {
+			i := bytes.IndexByte(b, '/')
+			if i < 0 {
+				return
+			}
+			b = b[i:]
+		}
+		w.next(b[0], 0)
+		b = b[1:]
+	}
+}
+
 func (w *words) put(c byte) {
 	if len(w.word) >= 32 {
 		if w.word[0] == '/' {
@@ -336,12 +357,10 @@ func (s *scan) stream(at int64, w *words) {
 	buf := make([]byte, 16<<10)
 	for n := int64(0); ; {
 		k, err := s.inflate.Read(buf)
-		for _, c := range buf[:k] {
-			inner.next(c, 0)
-		}
+		inner.data(buf[:k])
 		n += int64(k)
 		s.inflated += int64(k)
-		if n > maxStream || s.inflated > maxTotal {
+		if n > s.limit || s.inflated > maxTotal {
 			s.say(RuleInflate)
 			return
 		}
