@@ -199,9 +199,11 @@ type words struct {
 	hex  byte
 
 	inStream bool
-	objects  bool // names since "obj" that matter for the next stream
-	image    bool
-	strange  bool
+	// What was named since the last stream. Nothing else clears it: a word like
+	// "obj" may stand in a string, to deceive.
+	objects bool // an object stream
+	image   bool
+	strange bool // filters or parameters that we do not undo
 	wait     bool // "stream" was read; data begins after the line's end
 }
 
@@ -295,7 +297,7 @@ func (w *words) finish() {
 	case bytes.HasSuffix(word, []byte("endstream")):
 		w.inStream = false
 	case bytes.Equal(word, []byte("obj")):
-		w.objects, w.image, w.strange, w.inStream = false, false, false, false
+		w.inStream = false
 	case !w.inStream && bytes.Equal(word, []byte("stream")):
 		w.wait = true
 	}
@@ -315,7 +317,7 @@ func (w *words) name(name string) {
 	switch {
 	case name == "Page":
 		s.page = true
-	case name == "ObjStm":
+	case name == "ObjStm" || name == "First": // some readers go by the second alone
 		w.objects = true
 	case name == "Image":
 		w.image = true
@@ -326,12 +328,13 @@ func (w *words) name(name string) {
 
 // stream looks into the data of a stream that begins at at.
 func (s *scan) stream(at int64, w *words) {
-	w.inStream = true
-	if w.objects && w.strange {
+	objects, image, strange := w.objects, w.image, w.strange
+	w.inStream, w.objects, w.image, w.strange = true, false, false, false
+	if objects && strange {
 		s.say(RuleObjects)
 		return
 	}
-	if w.image && !w.objects {
+	if image && !objects {
 		return // a picture; its raw bytes are looked at all the same
 	}
 	if s.streams++; s.streams > maxStreams || s.inflated > maxTotal {
@@ -353,7 +356,7 @@ func (s *scan) stream(at int64, w *words) {
 	if err != nil {
 		return // not Flate: what it holds stands in the file as it is
 	}
-	inner := words{scan: s, inStream: !w.objects}
+	inner := words{scan: s, inStream: !objects}
 	buf := make([]byte, 16<<10)
 	for n := int64(0); ; {
 		k, err := s.inflate.Read(buf)
