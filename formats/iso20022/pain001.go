@@ -1,7 +1,6 @@
 package iso20022
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -75,10 +74,21 @@ func open(doc *io.SectionReader) io.Reader {
 	return io.NewSectionReader(doc, 0, doc.Size())
 }
 
+// Unreadable is the finding about a document whose Root cannot be read.
+func Unreadable(doc *io.SectionReader) formats.Finding {
+	head := make([]byte, 2)
+	if n, _ := doc.ReadAt(head, 0); n == 2 && (head[0] == 0xFE && head[1] == 0xFF || head[0] == 0xFF && head[1] == 0xFE) {
+		return formats.Finding{Rule: ruleEncoding, Message: textEncoding}
+	}
+	return formats.Finding{Rule: ruleXML, Message: textXML}
+}
+
 // Root is the namespace and name of the document's root element; ok is false if
 // it does not begin as XML.
 func Root(doc *io.SectionReader) (space, local string, ok bool) {
 	d := xml.NewDecoder(io.LimitReader(open(doc), 64<<10))
+	// Only the names are wanted; Check says what is wrong with the encoding.
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	for {
 		t, err := d.RawToken()
 		if err != nil {
@@ -411,6 +421,3 @@ func cents(s string, control bool) (int64, error) {
 	}
 	return money.Hryvnias(s)
 }
-
-// HasMark says whether head begins with a UTF-8 byte order mark.
-func HasMark(head []byte) bool { return bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) }

@@ -97,12 +97,17 @@ var textXML = formats.Text{
 	EN: "The XML is damaged or cut. Export it again and send the whole file.",
 }
 
+var textEncoding = formats.Text{
+	UK: "Файл повинен бути XML 1.0 у кодуванні UTF-8 (або windows-1251, якщо так указано в ньому).",
+	EN: "The file must be XML 1.0 in UTF-8 (or windows-1251 if it says so).",
+}
+
 func explain(e *xsderrors.Error) (rule string, m formats.Text) {
 	switch e.Code() {
 	case xsderrors.CodeUnsupportedDTD, xsderrors.CodeUnsupportedExternal, xsderrors.CodeUnsupportedEntity:
 		return ruleUnsafe, formats.Text{UK: "Файл містить DTD або сутності XML. Їх не дозволено: вивантажте файл без них.", EN: "The file has a DTD or XML entities. They are not allowed: export the file without them."}
 	case xsderrors.CodeUnsupportedNonUTF8, xsderrors.CodeUnsupportedXML11:
-		return ruleEncoding, formats.Text{UK: "Файл повинен бути XML 1.0 у кодуванні UTF-8.", EN: "The file must be XML 1.0 in UTF-8."}
+		return ruleEncoding, textEncoding
 	case xsderrors.CodeValidationLimit:
 		return ruleLimit, formats.Text{UK: "Файл XML завеликий або надто вкладений.", EN: "The XML is too large or too deeply nested."}
 	case xsderrors.CodeValidationXML:

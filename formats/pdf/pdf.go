@@ -204,7 +204,7 @@ type words struct {
 	objects bool // an object stream
 	image   bool
 	strange bool // filters or parameters that we do not undo
-	wait     bool // "stream" was read; data begins after the line's end
+	wait    bool // "stream" was read; data begins after the line's end
 }
 
 func (w *words) next(c byte, at int64) {

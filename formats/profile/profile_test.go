@@ -172,6 +172,7 @@ func TestWholeTable(t *testing.T) {
 		{RuleUnknown, "no such profile", good(), Options{Profile: "nothing"}},
 		{RuleUnknown, "another XML", []byte("<a/>"), Options{}},
 		{"XML-001", "broken XML", []byte("<a"), Options{}},
+		{"XML-004", "UTF-16", []byte("\xff\xfe<\x00a\x00/\x00>\x00"), Options{Name: "a.xml"}},
 		{RuleName, "extension", good(), Options{Name: "P1.xml"}},
 		{RuleName, "unusual name", good(), Options{Name: "P1"}},
 		{RuleEmpty, "empty", nil, Options{Name: "P1.DBF"}},

@@ -38,3 +38,20 @@ func TestSamplesAreClean(t *testing.T) {
 		}
 	}
 }
+
+func TestFilesAndStatement(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	payer := sample.DemoPayer()
+	for name, doc := range sample.Files(payer, at) {
+		r := profile.Builtin().Check(formats.Context{At: at}, profile.Options{Name: name}, io.NewSectionReader(bytes.NewReader(doc), 0, int64(len(doc))))
+		if !r.OK() || len(r.Findings) > 0 {
+			t.Errorf("%s: %+v", name, r.Findings)
+		}
+	}
+	for _, count := range []int{0, 1, 20} {
+		if r := sample.Statement(payer, at, "1", count).Check(); !r.OK() {
+			t.Errorf("%d: %+v", count, r.Findings)
+		}
+	}
+}
