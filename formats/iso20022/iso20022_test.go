@@ -13,6 +13,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
+	"github.com/brama-gateway/brama/formats/payment"
 )
 
 var noon = time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
@@ -213,6 +214,18 @@ func TestByteOrderMark(t *testing.T) {
 	t.Parallel()
 	if found, _, _ := run("\ufeff" + good(t)); len(found) > 0 {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestPurposeIsJoinedAsItIs: a purpose of several parts may be cut at a space.
+func TestPurposeIsJoinedAsItIs(t *testing.T) {
+	t.Parallel()
+	var purposes []string
+	Check(&formats.Context{At: noon}, section(strings.Replace(good(t), ustrd, "<Ustrd> За </Ustrd><Ustrd>світло</Ustrd>", 1)), Options{
+		Each: func(o *payment.Order) { purposes = append(purposes, o.PurposeCode+o.Purpose) },
+	}, func(formats.Finding) {})
+	if want := []string{"За світло", "101ЄСВ за січень 2026 р."}; !slices.Equal(purposes, want) {
+		t.Errorf("%q", purposes)
 	}
 }
 

@@ -266,8 +266,8 @@ func (r *reader) rel() string {
 	return ""
 }
 
-func (r *reader) end(text string) {
-	text = strings.TrimSpace(text)
+func (r *reader) end(raw string) {
+	text := strings.TrimSpace(raw)
 	rel := r.rel()
 	switch {
 	case len(r.path) < 3:
@@ -279,6 +279,8 @@ func (r *reader) end(text string) {
 			r.finishTransaction()
 			r.tx = nil
 		}
+	case r.tx != nil && strings.HasPrefix(rel, "RmtInf/Ustrd"):
+		r.tx.ustrd = append(r.tx.ustrd, raw) // a purpose is cut anywhere, also at a space
 	case r.tx != nil:
 		r.tx.set(rel, text)
 	case rel == "":
@@ -352,8 +354,6 @@ func (t *transaction) set(rel, text string) {
 		t.amount = text
 	case "CdtrAcct/Id/IBAN":
 		t.iban = text
-	case "RmtInf/Ustrd":
-		t.ustrd = append(t.ustrd, text)
 	case "RmtInf/Strd/TaxRmt/Rcrd/Ctgy":
 		t.category = append(t.category, text)
 	case "RmtInf/Strd/TaxRmt/Rcrd/AddtlInf", "RmtInf/Strd/AddtlRmtInf":
