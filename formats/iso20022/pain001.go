@@ -37,7 +37,7 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 		add(formats.Finding{Rule: ruleSchema, Message: formats.Text{UK: "Внутрішня помилка схеми. Повідомте адміністратора.", EN: "Internal fault of the schema. Tell the administrator."}})
 		return nil, nil
 	}
-	problems := validate(engine, open(doc), doc.Size(), o.MaxFindings)
+	problems, sound := validate(engine, open(doc), doc.Size(), o.MaxFindings)
 	r := &reader{options: o, context: c, add: add}
 	r.checker = payment.Checker{Context: c, Add: add, Field: Field}
 	if len(problems) > 0 {
@@ -45,7 +45,7 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 		r.add = func(formats.Finding) {}
 		r.quoteOnly = true
 	}
-	readErr := r.read(open(doc))
+	readErr := r.read(&guard{from: io.LimitReader(open(doc), sound)})
 	for _, p := range problems {
 		if strings.HasPrefix(p.finding.Field, "CdtTrfTxInf") {
 			p.finding.Record = r.recordAt(p.line, p.column)
@@ -105,6 +105,39 @@ func Root(doc *io.SectionReader) (space, local string, ok bool) {
 		}
 		return space, e.Name.Local, true
 	}
+}
+
+// guard ends the reading at a comment or processing instruction of more than
+// maxAside bytes, which the decoder would keep whole and the schema engine does
+// not bound.
+type guard struct {
+	from  io.Reader
+	last  uint32 // four bytes
+	aside byte   // '-' in a comment, '?' in an instruction
+	n     int
+}
+
+const maxAside = 64 << 10
+
+var errAside = errors.New("comment or instruction too long")
+
+func (g *guard) Read(b []byte) (int, error) {
+	n, err := g.from.Read(b)
+	for _, c := range b[:n] {
+		g.last = g.last<<8 | uint32(c)
+		g.n++
+		switch {
+		case g.aside == 0 && g.last == '<'<<24|'!'<<16|'-'<<8|'-':
+			g.aside, g.n = '-', 0
+		case g.aside == 0 && g.last&0xffff == '<'<<8|'?':
+			g.aside, g.n = '?', 0
+		case g.aside == '-' && g.n > 2 && g.last&0xffffff == '-'<<16|'-'<<8|'>', g.aside == '?' && g.last&0xffff == '?'<<8|'>':
+			g.aside = 0
+		case g.aside != 0 && g.n > maxAside:
+			return 0, errAside
+		}
+	}
+	return n, err
 }
 
 type position struct{ line, column int }
@@ -193,6 +226,9 @@ func (r *reader) read(from io.Reader) *formats.Finding {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if errors.Is(err, errAside) {
+			return &formats.Finding{Rule: ruleLimit, Message: formats.Text{UK: "Файл XML містить задовгий коментар. Вилучіть його.", EN: "The XML has a comment that is too long. Remove it."}}
 		}
 		if err != nil {
 			return bad
