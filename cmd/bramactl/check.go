@@ -54,18 +54,9 @@ func check(c *call, args []string) error {
 		at.Time = time.Now()
 	}
 	k := gateway.Case{Received: at.Time, At: at.Time, Profile: name, FormatOnly: formatOnly, Trust: pki.NewStore(nil, nil, nil)}
-	for _, f := range files {
-		content, err := c.readFile(f)
-		if err != nil {
-			return err
-		}
-		p, err := gateway.NewPiece(filepath.Base(f), io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
-		if err != nil {
-			return err
-		}
-		k.Pieces = append(k.Pieces, p)
+	if err := c.pieces(&k, files); err != nil {
+		return err
 	}
-	k.Document = document(k.Pieces)
 	if err := c.surroundings(&k, client.ID(id)); err != nil {
 		return err
 	}
@@ -100,20 +91,33 @@ func check(c *call, args []string) error {
 	return verdict(exitNo)
 }
 
-// document is the name of what is checked: the document's, else the container's.
-func document(pieces []gateway.Piece) string {
-	for _, role := range []string{string(gateway.RoleDocument), string(gateway.RoleContainer)} {
-		for _, p := range pieces {
-			if string(p.Role) == role {
-				return p.Name
-			}
+// pieces reads the files; what each is, its content says, as at the entrances.
+func (c *call) pieces(k *gateway.Case, files []string) error {
+	for _, f := range files {
+		content, err := c.readFile(f)
+		if err != nil {
+			return err
+		}
+		p, err := gateway.NewPiece(filepath.Base(f), io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
+		if err != nil {
+			return err
+		}
+		k.Pieces = append(k.Pieces, p)
+		switch {
+		case p.Role == gateway.RoleSignature:
+		case p.Role == gateway.RoleContainer && k.Document != "":
+			// A container beside its document: the gateway refuses the two together.
+		case k.Document != "":
+			return usageError{fmt.Errorf("%s, %s: %s", k.Document, p.Name, c.t("два документи; кілька файлів - це одне подання: документ і його окремі підписи", "two documents; several files are one submission: a document and its detached signatures"))}
+		default:
+			k.Document = p.Name
 		}
 	}
-	name, _ := gateway.SignedName(pieces[0].Name)
-	return name
+	if k.Document == "" {
+		return usageError{errors.New(c.t("лише підписи; додайте документ", "only signatures; add the document"))}
+	}
+	return nil
 }
-
-var errWhichClient = errors.New("which client")
 
 // surroundings adds register entry, trust and profiles to a case. The format can
 // be checked without any configuration.
@@ -152,7 +156,7 @@ func (c *call) surroundings(k *gateway.Case, id client.ID) error {
 			return err
 		}
 		if len(rows) != 1 {
-			return usageError{fmt.Errorf("%w: %s", errWhichClient, c.t("клієнтів у реєстрі кілька, назвіть одного: --client ID", "the register has not just one, name it: --client ID"))}
+			return usageError{errors.New(c.t("клієнтів у реєстрі кілька, назвіть одного: --client ID", "the register has not just one client, name it: --client ID"))}
 		}
 		id = rows[0].ID
 	}

@@ -282,7 +282,15 @@ func (c *check) container() (string, bool) {
 	return "", false
 }
 
-func (c *check) extension() string { return strings.ToLower(path.Ext(c.options.Name)) }
+// extension is the name's, with ASCII letters in lower case.
+func (c *check) extension() string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, path.Ext(c.options.Name))
+}
 
 func (c *check) unknown() {
 	var uk, en []string
@@ -304,6 +312,13 @@ func (c *check) allowed(p *Profile) bool {
 }
 
 func (c *check) nameAgrees(p *Profile, container string) {
+	// A signed container is named after its document (X.DBF.p7s), or not (X.p7s).
+	if slices.Contains([]string{".p7s", ".p7m", ".sig", ".asice", ".asics"}, c.extension()) {
+		c.options.Name = c.options.Name[:len(c.options.Name)-len(c.extension())]
+		if c.extension() == "" {
+			return
+		}
+	}
 	if c.options.Name == "" {
 		return
 	}
