@@ -306,9 +306,16 @@ func (c *check) unknown() {
 	}})
 }
 
+// allowed says whether the sender may use the layout. One that cannot carry all
+// that its kind has, a payment without a payee, is only for a client whose entry
+// names it: what it leaves out must stand in an agreement.
 func (c *check) allowed(p *Profile) bool {
+	named := slices.Contains(c.options.Allowed, p.ref.Name)
+	if len(p.spec.Absent) > 0 && c.context.Owner != nil && !named {
+		return false
+	}
 	return (len(c.options.Kinds) == 0 || slices.Contains(c.options.Kinds, p.spec.Kind)) &&
-		(len(c.options.Allowed) == 0 || slices.Contains(c.options.Allowed, p.ref.Name))
+		(len(c.options.Allowed) == 0 || named)
 }
 
 func (c *check) nameAgrees(p *Profile, container string) {
