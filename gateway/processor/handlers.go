@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -298,7 +299,12 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := r.PathValue("name")
-	for _, p := range sub.Parts {
+	parts := sub.Parts
+	if name == "document" && sub.SHA256 != "" {
+		// What was signed, also out of a container; a part of this very name goes before.
+		parts = append(slices.Clone(parts), gateway.Part{Name: name, SHA256: sub.SHA256})
+	}
+	for _, p := range parts {
 		if p.Name != name {
 			continue
 		}
