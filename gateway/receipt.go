@@ -233,6 +233,8 @@ func (w *letter) reasons(r *Receipt) {
 	switch {
 	case r.Outcome == Held:
 		w.say("Чого бракує:", "What is missing:")
+	case r.Outcome == Duplicate:
+		w.say("Пояснення:", "Explanation:")
 	case refused(r.Findings):
 		w.say("Що виправити:", "What to mend:")
 	default:

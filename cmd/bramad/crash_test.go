@@ -195,7 +195,9 @@ func (l *load) begin() {
 func (l *load) work() {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.working = cancel
-	l.processor.Go(func() { l.process(ctx) })
+	for range 2 {
+		l.processor.Go(func() { l.process(ctx) })
+	}
 }
 
 // finish lets the senders end what they have begun.
@@ -221,7 +223,7 @@ func (l *load) drain() time.Duration {
 		if open == 0 {
 			break
 		}
-		if time.Since(begun) > 2*time.Minute {
+		if time.Since(begun) > 4*time.Minute {
 			t.Errorf("not drained: %v", c)
 			break
 		}
