@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -55,6 +56,8 @@ type Verdict struct {
 	Signers  []string `json:"signers,omitempty"`  // SHA-256 of the certificates, with the indication
 	Persons  []string `json:"persons,omitempty"`  // who signed, as the duplicate index knows them
 	Evidence []string `json:"evidence,omitempty"` // SHA-256 of the revocation data used
+
+	fault string // where we panicked; for the log
 }
 
 // MaxFindings is how many findings one receipt lists; the rest are counted.
@@ -69,6 +72,7 @@ func Examine(c Case) (v Verdict) {
 	defer func() {
 		// A panic in a parser is our fault, and must not become anybody's yes.
 		if p := recover(); p != nil {
+			v.fault = fmt.Sprintf("%v\n%s", p, debug.Stack())
 			v.Outcome, v.Findings = Rejected, append(v.Findings, finding("EXAM-001",
 				"Документ не вдалося перевірити через внутрішню помилку шлюзу. Зверніться до казначейства.",
 				"The document could not be examined because of an internal fault of the gateway. Contact the treasury."))
@@ -94,16 +98,43 @@ func Examine(c Case) (v Verdict) {
 			v.Signatures[i].Role = decision.Roles[i]
 		}
 	}
-	v.add(decision.Findings()...)
-	if report != nil {
-		v.add(report.Findings...)
-		v.More += report.More
-	}
 	v.Outcome = outcome(decision.Action)
 	if unusable {
 		v.Outcome = Rejected // whatever may still come
 	}
+	if c.Superseded {
+		return v // nobody is to mend it: the answer to the other one says what matters
+	}
+	for _, r := range decision.Reasons {
+		if !v.idle(r, unusable, report) {
+			v.add(r.Finding())
+		}
+	}
+	if report != nil {
+		v.add(report.Findings...)
+		v.More += report.More
+	}
+	if v.Outcome == Held && c.Overdue { // policy rejects then; this holds it to that
+		v.Outcome = Rejected
+		v.add(finding("HOLD-OVER", "Строк очікування минув, а документ так і не вдалося перевірити до кінця. Надішліть його ще раз.",
+			"The time of waiting is over, and the document could not be examined to the end. Send it again."))
+	}
 	return v
+}
+
+// idle tells the policy's reasons that another finding of the receipt says
+// better, or that nobody has to mend: a receipt names each fault once.
+func (v *Verdict) idle(r policy.Reason, unusable bool, report *formats.Report) bool {
+	if v.Outcome == Rejected && r.Action == policy.Hold {
+		return true // it does not wait any more
+	}
+	switch r.ID {
+	case "FORMAT", "KIND-UNKNOWN", "KIND-NOT-ALLOWED", "PROFILE-NOT-ALLOWED":
+		return report != nil && refused(report.Findings)
+	case "SIG-NONE":
+		return unusable // the signatures are there, and cannot be read
+	}
+	return false
 }
 
 // open finds the document and judges the signatures over it.

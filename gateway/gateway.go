@@ -63,9 +63,13 @@ type Gateway struct {
 
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
+	recheck  bool                // everything held has to be examined again
+	checked  spool.ID            // ... and was, up to this one
 	residue  map[fileKey]residue // taken a short while ago
 	backlog  map[client.ID]int   // unsettled files, about
 	draining bool
+
+	applying sync.Mutex // one change of the register at a time
 
 	changes atomic.Pointer[chan struct{}] // closed at the next change
 	work    chan spool.ID                 // submissions to examine
@@ -111,6 +115,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		backlog: map[client.ID]int{},
 		work:    make(chan spool.ID, 1024),
 		queued:  map[spool.ID]bool{},
+		recheck: true, // trust may have changed while nobody ran
 	}
 	c := make(chan struct{})
 	g.changes.Store(&c)
@@ -206,17 +211,19 @@ func (g *Gateway) changed() {
 // Register is the snapshot in force.
 func (g *Gateway) Register() *client.Register { return g.register.Load() }
 
-// enqueue hands a submission to the examiners. When the queue is full nothing
-// is lost: tick finds it.
-func (g *Gateway) enqueue(id spool.ID) {
+// enqueue hands a submission to the examiners. When the queue is full it says no;
+// tick finds later what was received or is due.
+func (g *Gateway) enqueue(id spool.ID) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.queued[id] {
-		return
+		return true
 	}
 	select {
 	case g.work <- id:
 		g.queued[id] = true
+		return true
 	default:
+		return false
 	}
 }

@@ -151,6 +151,19 @@ func (w *letter) say(uk, en string, args ...any) {
 	fmt.Fprintf(&w.Builder, format+"\n", args...)
 }
 
+// verdict tells an examination that no receipt was made of.
+func (w *letter) verdict(v *Verdict) {
+	r := &Receipt{
+		Receipt: 1, Document: v.Document, SHA256: v.SHA256, Outcome: v.Outcome, Kind: v.Kind, Profile: v.Profile,
+		Totals: totals(v.Entries), Findings: v.Findings, More: v.More, Signatures: v.Signatures,
+	}
+	w.what(r)
+	w.say("", "")
+	w.reasons(r)
+	w.signatures(r)
+	w.which(r)
+}
+
 var outcomeWords = map[Outcome]formats.Text{
 	Accepted:  {UK: "ПРИЙНЯТО", EN: "ACCEPTED"},
 	Rejected:  {UK: "ВІДХИЛЕНО", EN: "REJECTED"},
@@ -178,14 +191,7 @@ func (w *letter) head(r *Receipt) {
 	} else {
 		w.say("КВИТАНЦІЯ № %d", "RECEIPT %d", r.Receipt)
 	}
-	w.say("Документ:    %s", "Document:    %s", r.Document)
-	w.say("Результат:   %s", "Outcome:     %s", outcomeWords[r.Outcome].In(w.lang))
-	if k, ok := kindWords[r.Kind]; ok {
-		w.say("Вид:         %s", "Kind:        %s", k.In(w.lang))
-	}
-	if r.Totals != nil {
-		w.say("Записів: %d, на суму %s грн", "Records: %d, in all UAH %s", r.Totals.Records, r.Totals.Sum)
-	}
+	w.what(r)
 	w.say("Одержано:    %s", "Received:    %s", kyiv(r.Received))
 	if r.Outcome == Held {
 		if r.Deadline != nil {
@@ -204,6 +210,18 @@ func (w *letter) head(r *Receipt) {
 	w.say("", "")
 }
 
+// what says which document it is about, and how it came out.
+func (w *letter) what(r *Receipt) {
+	w.say("Документ:    %s", "Document:    %s", r.Document)
+	w.say("Результат:   %s", "Outcome:     %s", outcomeWords[r.Outcome].In(w.lang))
+	if k, ok := kindWords[r.Kind]; ok {
+		w.say("Вид:         %s", "Kind:        %s", k.In(w.lang))
+	}
+	if r.Totals != nil {
+		w.say("Записів: %d, на суму %s грн", "Records: %d, in all UAH %s", r.Totals.Records, r.Totals.Sum)
+	}
+}
+
 func (w *letter) reasons(r *Receipt) {
 	if r.Reason != "" {
 		w.say("Причина: %s", "Reason: %s", plain(r.Reason))
@@ -215,6 +233,8 @@ func (w *letter) reasons(r *Receipt) {
 	switch {
 	case r.Outcome == Held:
 		w.say("Чого бракує:", "What is missing:")
+	case r.Outcome == Duplicate:
+		w.say("Пояснення:", "Explanation:")
 	case refused(r.Findings):
 		w.say("Що виправити:", "What to mend:")
 	default:
@@ -270,16 +290,21 @@ func (w *letter) signatures(r *Receipt) {
 }
 
 func (w *letter) foot(r *Receipt) {
+	w.which(r)
+	if r.Outcome != Held {
+		w.say("Запис журналу: %s", "Journal record: %s", r.Journal.Record)
+		w.say("Ця квитанція підтверджена печаткою шлюзу: файл .receipt%d.json та підпис до нього .p7s.",
+			"This receipt is proved by the gateway's seal: the file .receipt%d.json and its signature .p7s.", r.Receipt)
+	}
+}
+
+// which names the document and the layout beyond doubt.
+func (w *letter) which(r *Receipt) {
 	if r.SHA256 != "" {
 		w.say("SHA-256 документа: %s", "SHA-256 of the document: %s", r.SHA256)
 	}
 	if r.Profile.Name != "" {
 		w.say("Формат: %s", "Layout: %s", r.Profile.Name)
-	}
-	if r.Outcome != Held {
-		w.say("Запис журналу: %s", "Journal record: %s", r.Journal.Record)
-		w.say("Ця квитанція підтверджена печаткою шлюзу: файл .receipt%d.json та підпис до нього .p7s.",
-			"This receipt is proved by the gateway's seal: the file .receipt%d.json and its signature .p7s.", r.Receipt)
 	}
 }
 

@@ -171,13 +171,15 @@ func (d *daemon) openExits() (err error) {
 			return err
 		}
 	}
-	if d.processor, err = processor.New(processor.Options{Core: d.Core, Socket: d.cfg.Processor.Socket, Log: d.log.Named("processor")}); err != nil {
-		return err
-	}
+	speaking := processor.Options{Core: d.Core, Socket: d.cfg.Processor.Socket, Log: d.log.Named("processor")}
 	if d.cfg.Processor.Handoff != "" {
 		if d.handoff, err = handoff.New(handoff.Options{Core: d.Core, Dir: d.cfg.Processor.Handoff, Log: d.log.Named("handoff")}); err != nil {
 			return err
 		}
+		speaking.Asked = d.handoff.Yield
+	}
+	if d.processor, err = processor.New(speaking); err != nil {
+		return err
 	}
 	if d.sockets.processor, err = d.processor.Listen(); err != nil {
 		return err

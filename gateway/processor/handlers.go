@@ -193,6 +193,9 @@ func (s *Server) lease(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
+	if s.asked != nil {
+		s.asked(r.Context())
+	}
 	leases, err := s.core.Lease(ctx, q.Max, time.Duration(q.Wait), ttl)
 	if err != nil && s.stopping.Err() != nil {
 		return &unavailable
