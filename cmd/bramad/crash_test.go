@@ -148,7 +148,6 @@ type load struct {
 	all        map[string]*paper            // begun
 	answers    map[spool.ID]gateway.Outcome // of the processor, confirmed
 	statements map[string]spool.ID          // confirmed, by name
-	lost       int                          // answers that never came
 	complaints []string
 }
 
