@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -307,6 +308,9 @@ func (l *load) paper(r *rand.Rand) *paper {
 		add(p.name, doc)
 		add(p.name+".head.p7s", sign(l.s.t, doc, true, signers[0]))
 		add(p.name+".accountant.p7s", sign(l.s.t, doc, true, signers[1]))
+	}
+	if r.IntN(3) == 0 { // the signatures first
+		slices.Reverse(p.files)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
