@@ -336,35 +336,37 @@ func (l *load) sftp(r *rand.Rand) {
 	for !l.over() {
 		p := l.paper(r)
 		ending := []string{"", "", "", ".part", ".filepart", ".tmp"}[r.IntN(6)]
-		for i, f := range p.files {
-			for tries := 0; ; tries++ {
-				if tries > 0 {
-					p.resent++
-				}
-				if c == nil {
-					c = l.connect()
-				}
-				var err error
-				if ending != "" {
-					err = upload(c, f, ending, tries > 0)
-				} else {
-					err = put(c, "/inbox/"+f.name, f.content)
-				}
-				if err == nil {
-					break
-				}
-				var status *sftp.StatusError
-				if errors.As(err, &status) && status.FxCode() != sftp.ErrSSHFxConnectionLost {
-					l.complain("%s, file %d, try %d: %v", f.name, i, tries, err)
-					time.Sleep(50 * time.Millisecond)
-				}
-				if tries > 1000 {
-					l.complain("%s: given up: %v", f.name, err)
-					return
-				}
-				c.Close()
-				c = nil
+		for i, tries := 0, 0; i < len(p.files); {
+			f := p.files[i]
+			if c == nil {
+				c = l.connect()
 			}
+			var err error
+			if ending != "" {
+				err = upload(c, f, ending, tries > 0)
+			} else {
+				err = put(c, "/inbox/"+f.name, f.content)
+			}
+			if err == nil {
+				i++
+				continue
+			}
+			tries++
+			p.resent++
+			var status *sftp.StatusError
+			if errors.As(err, &status) && status.FxCode() != sftp.ErrSSHFxConnectionLost {
+				l.complain("%s, try %d: %v", f.name, tries, err)
+				time.Sleep(50 * time.Millisecond)
+			}
+			if tries > 1000 {
+				l.complain("%s: given up: %v", f.name, err)
+				return
+			}
+			if f.name == p.name {
+				i = 0 // a document by itself would wait for signatures: they come again too
+			}
+			c.Close()
+			c = nil
 		}
 		l.done(p)
 	}
