@@ -13,6 +13,7 @@ build: ## static binaries into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 
 demo: build ## the whole way of a document on this machine, shown step by step
+	@command -v sftp >/dev/null || .ci/install openssh-client || echo "without the OpenSSH client the demo uploads with a built-in one"
 	bin/bramactl demo --once
 
 test: ## everything that must hold; installs what the tests need where it may (.ci/test)
