@@ -162,6 +162,34 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return nil
 }
 
+// Work does at once, in the caller's goroutine, what Run would do next: what is
+// due, and every examination that is queued. It is for those who do not Run:
+// tools and tests.
+func (g *Gateway) Work(ctx context.Context) error {
+	if err := g.Due(ctx); err != nil {
+		return err
+	}
+	for {
+		select {
+		case id := <-g.work:
+			if err := g.process(ctx, id); err != nil && !errors.Is(err, spool.ErrNotFound) {
+				return err
+			}
+			continue
+		default:
+		}
+		g.mu.Lock()
+		more := g.recheck
+		g.mu.Unlock()
+		if !more {
+			return nil
+		}
+		if err := g.feed(ctx); err != nil {
+			return err
+		}
+	}
+}
+
 // tick finds what is due: submissions that nobody examines, holds and leases
 // that ran out. The queue of work in memory is only a hint; this is the truth.
 func (g *Gateway) tick(ctx context.Context) error {
