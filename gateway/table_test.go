@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -23,3 +24,5 @@ func sectionOf(b []byte) *io.SectionReader {
 }
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+func windows1251(b []byte) (string, error) { return charset.Windows1251.Decode(b) }
