@@ -88,6 +88,7 @@ var testHomes = []struct {
 	{"golang.org/x/crypto/ssh", []string{"gateway"}, "simulated clients"},
 	{"github.com/pkg/sftp", []string{"gateway"}, "simulated clients"},
 	{"go.uber.org/zap", []string{"gateway"}, "log observers"},
+	{"github.com/jacoelho/xsd", []string{"gateway"}, "the answers of the whole core against the schema"},
 	{"golang.org/x/sys", []string{"gateway"}, "hostile files: pipes, devices, links"},
 }
 

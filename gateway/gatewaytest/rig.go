@@ -106,7 +106,7 @@ func (r *Rig) open() {
 	r.Store, err = sqlite.Open(context.Background(), so)
 	r.must(err)
 	o := gateway.Options{
-		Store: r.Store, Trust: r.Trust, Profiles: profile.Builtin, Seal: r.People.Seal,
+		Store: strict{r.Store}, Trust: r.Trust, Profiles: profile.Builtin, Seal: r.People.Seal,
 		Now: r.Clock.Now, Rand: rand.Reader, Log: zaptest.NewLogger(r, zaptest.Level(zap.WarnLevel)), Workers: 2,
 	}
 	if r.setup.Options != nil {
