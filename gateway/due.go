@@ -16,18 +16,18 @@ import (
 // (all of them after a restart), holds whose deadline has passed, and leases
 // that ran out. Each step may be repeated.
 func (g *Gateway) Due(ctx context.Context) error {
-	now := g.Now()
+	now := g.Now() // the spool keeps microseconds: what is due just now is due
 	var examine, over []spool.ID
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		received, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateReceived}})
 		if err != nil {
 			return err
 		}
-		held, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateHeld}, DueBefore: now.Add(time.Nanosecond)})
+		held, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateHeld}, DueBefore: now.Add(time.Microsecond)})
 		if err != nil {
 			return err
 		}
-		leased, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateLeased}, DueBefore: now.Add(time.Nanosecond)})
+		leased, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateLeased}, DueBefore: now.Add(time.Microsecond)})
 		if err != nil {
 			return err
 		}

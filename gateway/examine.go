@@ -105,9 +105,9 @@ func Examine(c Case) (v Verdict) {
 	if c.Superseded {
 		return v // nobody is to mend it: the answer to the other one says what matters
 	}
-	for _, r := range decision.Reasons {
-		if !v.idle(r, unusable, report) {
-			v.add(r.Finding())
+	for i, r := range decision.Reasons {
+		if !v.idle(r, decision, unusable, report) {
+			v.add(oneOf(decision.Reasons, i, len(sigs)).Finding())
 		}
 	}
 	if report != nil {
@@ -124,7 +124,7 @@ func Examine(c Case) (v Verdict) {
 
 // idle tells the policy's reasons that another finding of the receipt says
 // better, or that nobody has to mend: a receipt names each fault once.
-func (v *Verdict) idle(r policy.Reason, unusable bool, report *formats.Report) bool {
+func (v *Verdict) idle(r policy.Reason, d policy.Decision, unusable bool, report *formats.Report) bool {
 	if v.Outcome == Rejected && r.Action == policy.Hold {
 		return true // it does not wait any more
 	}
@@ -133,8 +133,39 @@ func (v *Verdict) idle(r policy.Reason, unusable bool, report *formats.Report) b
 		return report != nil && refused(report.Findings)
 	case "SIG-NONE":
 		return unusable // the signatures are there, and cannot be read
+	case "SIG-ROLE-MISSING", "SIG-TOO-FEW":
+		// He did sign, and hears already what is wrong with his signature.
+		return count(d.Reasons, "SIG-FAILED", "SIG-INDETERMINATE") >= count(d.Reasons, "SIG-ROLE-MISSING", "SIG-TOO-FEW")
 	}
 	return false
+}
+
+// oneOf is a reason that names the signature it is about, if there are others
+// of which it does not hold.
+func oneOf(reasons []policy.Reason, i, signatures int) policy.Reason {
+	r := reasons[i]
+	if r.Signature == 0 {
+		return r
+	}
+	alike := 0
+	for _, o := range reasons {
+		if o.ID == r.ID && o.Text == r.Text {
+			alike++
+		}
+	}
+	if alike < signatures {
+		r.Text = formats.Text{UK: fmt.Sprintf("Підпис %d: %s", r.Signature, r.Text.UK), EN: fmt.Sprintf("Signature %d: %s", r.Signature, r.Text.EN)}
+	}
+	return r
+}
+
+func count(reasons []policy.Reason, ids ...string) (n int) {
+	for _, r := range reasons {
+		if slices.Contains(ids, r.ID) {
+			n++
+		}
+	}
+	return n
 }
 
 // open finds the document and judges the signatures over it.
@@ -387,6 +418,9 @@ func addCapped(a, b int64) int64 {
 
 func (v *Verdict) add(f ...formats.Finding) {
 	for _, x := range f {
+		if slices.Contains(v.Findings, x) {
+			continue // the same of two signatures is said once
+		}
 		if len(v.Findings) >= MaxFindings {
 			v.More++
 			continue

@@ -113,7 +113,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		open:    map[fileKey]*upload{},
 		residue: map[fileKey]residue{},
 		backlog: map[client.ID]int{},
-		work:    make(chan spool.ID, 1024),
+		work:    make(chan spool.ID, queueLength),
 		queued:  map[spool.ID]bool{},
 		recheck: true, // trust may have changed while nobody ran
 	}
@@ -127,6 +127,9 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	}
 	return g, nil
 }
+
+// queueLength is how many examinations wait in memory; the others are in the spool.
+const queueLength = 256
 
 // Run examines what comes in, wakes leases and deadlines, and returns when ctx
 // ends and the workers have finished what they had begun, or with an error when
@@ -145,6 +148,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 					if err := g.process(ctx, id); errors.Is(err, spool.ErrStopped) {
 						cancel(err)
 					}
+					if len(g.work) == 0 { // room for more of what Recheck wants
+						if err := g.feed(ctx); err != nil && ctx.Err() == nil {
+							g.Log.Error("looking for what is held", zap.Error(err))
+						}
+					}
 				}
 			}
 		})
@@ -160,6 +168,34 @@ func (g *Gateway) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// Work does at once, in the caller's goroutine, what Run would do next: what is
+// due, and every examination that is queued. It is for those who do not Run:
+// tools and tests.
+func (g *Gateway) Work(ctx context.Context) error {
+	if err := g.Due(ctx); err != nil {
+		return err
+	}
+	for {
+		select {
+		case id := <-g.work:
+			if err := g.process(ctx, id); err != nil && !errors.Is(err, spool.ErrNotFound) {
+				return err
+			}
+			continue
+		default:
+		}
+		g.mu.Lock()
+		more := g.recheck
+		g.mu.Unlock()
+		if !more {
+			return nil
+		}
+		if err := g.feed(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // tick finds what is due: submissions that nobody examines, holds and leases

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -94,6 +95,9 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 	v := Examine(c)
 	if v.fault != "" {
 		g.Log.Error("fault while examining; the document is rejected", zap.Stringer("submission", id), zap.String("panic", v.fault))
+	}
+	if slices.ContainsFunc(v.Findings, func(f formats.Finding) bool { return f.Rule == profile.RuleInternal }) {
+		g.Log.Error("fault while checking the format; the document is rejected", zap.Stringer("submission", id))
 	}
 	return g.settle(ctx, it, entry, v, now)
 }
