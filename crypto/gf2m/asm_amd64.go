@@ -1,0 +1,37 @@
+//go:build !purego
+
+package gf2m
+
+import "golang.org/x/sys/cpu"
+
+var hasCLMUL = cpu.X86.HasPCLMULQDQ && cpu.X86.HasAVX
+
+//go:noescape
+func mul257asm(z, x, y *E5)
+
+//go:noescape
+func sqr257asm(z, x *E5)
+
+//go:noescape
+func sqrN257asm(z, x *E5, n int)
+
+//go:noescape
+func double257asm(p *Point[E5])
+
+//go:noescape
+func addMixed257asm(p *Point[E5], q *Affine[E5]) bool
+
+//go:noescape
+func step257asm(x1, z1, x2, z2, x, c *E5)
+
+func fast257(f *Field[E5]) *Field[E5] {
+	if hasCLMUL {
+		f.name = "pclmulqdq"
+		f.mul, f.mulCT, f.sqr, f.sqrN = mul257asm, mul257asm, sqr257asm, sqrN257asm
+		f.double, f.doubleA = double257asm, 0
+		f.addMixed, f.step = addMixed257asm, step257asm
+	}
+	return f
+}
+
+func fast431(f *Field[E7]) *Field[E7] { return f }
