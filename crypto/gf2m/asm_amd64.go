@@ -24,6 +24,24 @@ func addMixed257asm(p *Point[E5], q *Affine[E5]) bool
 //go:noescape
 func step257asm(x1, z1, x2, z2, x, c *E5)
 
+//go:noescape
+func mul431asm(z, x, y *E7)
+
+//go:noescape
+func sqr431asm(z, x *E7)
+
+//go:noescape
+func sqrN431asm(z, x *E7, n int)
+
+//go:noescape
+func double431asm(p *Point[E7])
+
+//go:noescape
+func addMixed431asm(p *Point[E7], q *Affine[E7]) bool
+
+//go:noescape
+func step431asm(x1, z1, x2, z2, x, c *E7)
+
 func fast257(f *Field[E5]) *Field[E5] {
 	if hasCLMUL {
 		f.name = "pclmulqdq"
@@ -34,4 +52,12 @@ func fast257(f *Field[E5]) *Field[E5] {
 	return f
 }
 
-func fast431(f *Field[E7]) *Field[E7] { return f }
+func fast431(f *Field[E7]) *Field[E7] {
+	if hasCLMUL {
+		f.name = "pclmulqdq"
+		f.mul, f.mulCT, f.sqr, f.sqrN = mul431asm, mul431asm, sqr431asm, sqrN431asm
+		f.double, f.doubleA = double431asm, 1
+		f.addMixed, f.step = addMixed431asm, step431asm
+	}
+	return f
+}
