@@ -265,7 +265,9 @@ func parseEC(id Identifier, bits []byte) (crypto.PublicKey, error) {
 func CheckKey(key crypto.PublicKey) error {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		if n := k.N.BitLen(); n < minRSA || n%8 != 0 {
+		// A generator that does not set the two highest bits gives one bit fewer than
+		// it was asked for, as it did for the central authority's RSA root of 2020.
+		if n := k.N.BitLen(); n < minRSA || n%8 != 0 && n%8 != 7 {
 			return fmt.Errorf("RSA key of %d bits: %w", n, ErrWeak)
 		}
 		return nil
@@ -396,9 +398,10 @@ func SignatureBits(key crypto.PublicKey, value []byte) ([]byte, error) {
 	return dstu4145.WrapSignature(value)
 }
 
-// KeyID gives the key identifier of a SubjectPublicKeyInfo: GOST 34.311 of the
-// OCTET STRING with the point for DSTU 4145 (z1400-12), and for others the first
-// 160 bits of SHA-256 of the whole (RFC 7093, 2, method 4).
+// KeyID gives the key identifier of a SubjectPublicKeyInfo: GOST 34.311, with the
+// key's substitution block, of the OCTET STRING with the point for DSTU 4145
+// (z1400-12), and for others the first 160 bits of SHA-256 of the whole (RFC 7093,
+// 2, method 4).
 func KeyID(spki []byte) ([]byte, error) {
 	r, err := der.NewReader(spki, der.DER).Sequence()
 	if err != nil {
@@ -413,7 +416,11 @@ func KeyID(spki []byte) ([]byte, error) {
 		return nil, err
 	}
 	if id.OID == DSTU4145 || id.OID == DSTU4145BigEndian {
-		sum := gost34311.Sum(nil, bits)
+		key, err := ParseKey(spki)
+		if err != nil {
+			return nil, err
+		}
+		sum := gost34311.Sum(sbox(key), bits)
 		return sum[:], nil
 	}
 	sum := sha256.Sum256(spki)
