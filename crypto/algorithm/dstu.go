@@ -14,8 +14,8 @@ import (
 )
 
 // Object identifiers of DSTU 4145, GOST 34.311 and Kupyna (order 1236/5/453,
-// z1399-12). The signatures with Kupyna are found under the longer identifiers
-// too, with one more arc for the polynomial basis.
+// z1399-12). Signatures with Kupyna have one more arc for the polynomial basis;
+// older ones are found without it.
 const (
 	GOST34311 der.OID = "1.2.804.2.1.1.1.1.2.1"
 	Kupyna256 der.OID = "1.2.804.2.1.1.1.1.2.2.1"
@@ -24,9 +24,13 @@ const (
 
 	DSTU4145              der.OID = dstu4145.OIDLittleEndian
 	DSTU4145BigEndian     der.OID = dstu4145.OIDBigEndian
-	DSTU4145WithKupyna256 der.OID = "1.2.804.2.1.1.1.1.3.6.1"
-	DSTU4145WithKupyna384 der.OID = "1.2.804.2.1.1.1.1.3.6.2"
-	DSTU4145WithKupyna512 der.OID = "1.2.804.2.1.1.1.1.3.6.3"
+	DSTU4145WithKupyna256 der.OID = "1.2.804.2.1.1.1.1.3.6.1.1"
+	DSTU4145WithKupyna384 der.OID = "1.2.804.2.1.1.1.1.3.6.2.1"
+	DSTU4145WithKupyna512 der.OID = "1.2.804.2.1.1.1.1.3.6.3.1"
+
+	shortKupyna256 der.OID = "1.2.804.2.1.1.1.1.3.6.1"
+	shortKupyna384 der.OID = "1.2.804.2.1.1.1.1.3.6.2"
+	shortKupyna512 der.OID = "1.2.804.2.1.1.1.1.3.6.3"
 
 	dstuNormalBasis          der.OID = dstu4145.OIDNormalBasis
 	dstuNormalBasisBigEndian der.OID = dstu4145.OIDNormalBasis + ".1.1"
@@ -319,8 +323,9 @@ func marshalCurve(p dstu4145.Parameters) []byte {
 }
 
 // NewDSTUPrivateKey makes a private key of the AlgorithmIdentifier of its container
-// and the number d, big-endian. The substitution block is the certificate's matter
-// and not looked at.
+// and the number d, big-endian. Containers are found that have the octets of their
+// parameters in the other order than the identifier says; the substitution block is
+// the certificate's matter and not looked at.
 func NewDSTUPrivateKey(id, d []byte) (*dstu4145.PrivateKey, error) {
 	r := der.NewReader(id, der.DER)
 	alg, err := ReadIdentifier(r)
@@ -330,19 +335,18 @@ func NewDSTUPrivateKey(id, d []byte) (*dstu4145.PrivateKey, error) {
 	if err := r.End(); err != nil {
 		return nil, err
 	}
-	o := dstu4145.LittleEndian
 	switch alg.OID {
-	case DSTU4145:
-	case DSTU4145BigEndian:
-		o = dstu4145.BigEndian
+	case DSTU4145, DSTU4145BigEndian:
 	case dstuNormalBasis, dstuNormalBasisBigEndian:
 		return nil, dstu4145.ErrNormalBasis
 	default:
 		return nil, fmt.Errorf("private key %s: %w", alg.OID, ErrUnknown)
 	}
-	c, _, err := readDSTUParams(alg.Params, o)
+	c, _, err := readDSTUParams(alg.Params, dstu4145.LittleEndian)
 	if err != nil {
-		return nil, err
+		if c, _, err = readDSTUParams(alg.Params, dstu4145.BigEndian); err != nil {
+			return nil, err
+		}
 	}
 	return dstu4145.NewPrivateKey(c, d, dstu4145.BigEndian)
 }

@@ -52,10 +52,9 @@ var signatures = map[der.OID]*Signature{
 	DSTU4145WithKupyna256: dstuSignature(DSTU4145WithKupyna256, Kupyna256, "dstu4145-with-kupyna256"),
 	DSTU4145WithKupyna384: dstuSignature(DSTU4145WithKupyna384, Kupyna384, "dstu4145-with-kupyna384"),
 	DSTU4145WithKupyna512: dstuSignature(DSTU4145WithKupyna512, Kupyna512, "dstu4145-with-kupyna512"),
-	// Found in writing too: with one more arc, for the polynomial basis.
-	DSTU4145WithKupyna256 + ".1": dstuSignature(DSTU4145WithKupyna256, Kupyna256, "dstu4145-with-kupyna256"),
-	DSTU4145WithKupyna384 + ".1": dstuSignature(DSTU4145WithKupyna384, Kupyna384, "dstu4145-with-kupyna384"),
-	DSTU4145WithKupyna512 + ".1": dstuSignature(DSTU4145WithKupyna512, Kupyna512, "dstu4145-with-kupyna512"),
+	shortKupyna256:        dstuSignature(DSTU4145WithKupyna256, Kupyna256, "dstu4145-with-kupyna256"),
+	shortKupyna384:        dstuSignature(DSTU4145WithKupyna384, Kupyna384, "dstu4145-with-kupyna384"),
+	shortKupyna512:        dstuSignature(DSTU4145WithKupyna512, Kupyna512, "dstu4145-with-kupyna512"),
 	// Weak only in that no standard says how its value is written: see LittleEndian.
 	DSTU4145BigEndian:        {Name: "dstu4145-with-gost34311-big-endian", weak: true},
 	dstuNormalBasis:          {Name: "dstu4145-normal-basis", weak: true},
