@@ -3,7 +3,6 @@ package cades
 import (
 	"cmp"
 	"crypto/rand"
-	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,12 +12,9 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/algorithm"
-	"github.com/brama-gateway/brama/crypto/dstu4145"
-	"github.com/brama-gateway/brama/crypto/gost28147"
 	"github.com/brama-gateway/brama/crypto/internal/shareddata"
 	"github.com/brama-gateway/brama/crypto/keyfile"
 	"github.com/brama-gateway/brama/crypto/pki"
-	"github.com/brama-gateway/brama/crypto/pki/issue"
 )
 
 // bouncyCastle runs the generator and the checker that are built on Bouncy Castle.
@@ -235,70 +231,4 @@ func bouncyCastleReads(t *testing.T, bc bouncyCastle, set string) {
 	if want := strconv.Itoa(n) + " agree, 0 differ, 0 left to policy"; err != nil || !strings.Contains(out, want) {
 		t.Errorf("Bouncy Castle on ours: %v %s, want %s", err, out, want)
 	}
-}
-
-// dstuPKI is a hierarchy made here: root m = 431 with explicit parameters and DKE,
-// CA m = 257 explicit, signatory m = 257 named.
-type dstuPKI struct {
-	root, ca issue.Issuer
-	signer   Signer
-	lists    []*pki.CRL
-}
-
-func (p dstuPKI) store() *pki.Store {
-	return pki.NewStore([]*pki.Certificate{p.root.Certificate}, []*pki.Certificate{p.ca.Certificate}, p.lists)
-}
-
-func newDSTUKey(t testing.TB, c *dstu4145.Curve, box *gost28147.SBox, explicit bool, o dstu4145.Order) (*dstu4145.PrivateKey, *algorithm.DSTUKey) {
-	t.Helper()
-	k, err := dstu4145.GenerateKey(c, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k, &algorithm.DSTUKey{Point: k.Public().(*dstu4145.PublicKey), SBox: box, Explicit: explicit, Order: o}
-}
-
-func newDSTUPKI(t testing.TB, at time.Time) dstuPKI {
-	t.Helper()
-	year := 365 * 24 * time.Hour
-	from, until := at.Add(-year), at.Add(year)
-	var p dstuPKI
-	fatal := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	key, public := newDSTUKey(t, dstu4145.DSTU431(), gost28147.DKE1, true, 0)
-	root, err := issue.SelfSignedAs(rand.Reader, key, public, issue.Authority(
-		issue.Subject{Country: "UA", Organization: "TEST", CommonName: "Test root"}, big.NewInt(1), from, until, -1))
-	fatal(err)
-	p.root = issue.Issuer{Key: key, Certificate: root}
-	key, public = newDSTUKey(t, dstu4145.DSTU257(), gost28147.DKE1, true, 0)
-	ca, err := issue.Certificate(rand.Reader, p.root, public, issue.Authority(
-		issue.Subject{Country: "UA", Organization: "TEST", CommonName: "Test CA"}, big.NewInt(2), from, until, 0))
-	fatal(err)
-	p.ca = issue.Issuer{Key: key, Certificate: ca}
-	p.signer = p.issue(t, at, nil, false, 0, 3)
-	for i, by := range []issue.Issuer{p.root, p.ca} {
-		l, err := issue.CRL(rand.Reader, by, issue.List{
-			Number: big.NewInt(int64(i + 1)), ThisUpdate: at.Add(-time.Hour), NextUpdate: at.Add(24 * time.Hour),
-		})
-		fatal(err)
-		p.lists = append(p.lists, l)
-	}
-	return p
-}
-
-// issue makes a signatory under the CA, whose key is written as told.
-func (p dstuPKI) issue(t testing.TB, at time.Time, box *gost28147.SBox, explicit bool, o dstu4145.Order, serial int64) Signer {
-	t.Helper()
-	key, public := newDSTUKey(t, dstu4145.DSTU257(), box, explicit, o)
-	c, err := issue.Certificate(rand.Reader, p.ca, public, issue.Signatory(
-		issue.Subject{Country: "UA", CommonName: "Signer", EDRPOU: "00013480", Person: "2222222222"},
-		big.NewInt(serial), at.Add(-365*24*time.Hour), at.Add(365*24*time.Hour)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Signer{Key: key, Certificate: c, Chain: []*pki.Certificate{p.ca.Certificate}}
 }
