@@ -179,6 +179,9 @@ func TestSBox(t *testing.T) {
 		if err != nil || !a.Equal(box) {
 			t.Error("packed form differs:", err)
 		}
+		if a != box {
+			t.Error("known block made anew")
+		}
 		b, err := gost28147.FromRows(&rows)
 		if err != nil || !b.Equal(box) {
 			t.Error("rows differ:", err)
@@ -190,6 +193,31 @@ func TestSBox(t *testing.T) {
 		if _, err := gost28147.NewSBox(packed[1:]); !errors.Is(err, gost28147.ErrSBox) {
 			t.Error("63 octets:", err)
 		}
+	}
+}
+
+// TestRealSBoxes takes every block found in real keys.
+func TestRealSBoxes(t *testing.T) {
+	t.Parallel()
+	dir := shareddata.Dir(t, "kep", "real")
+	var list []struct{ DER string }
+	if err := json.Unmarshal(shareddata.Read(t, dir, "algids.json"), &list); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, x := range list {
+		// The block is the last element of the parameters.
+		b := unhex(t, x.DER)
+		if len(b) < 66 || b[len(b)-66] != 4 || b[len(b)-65] != 64 {
+			continue
+		}
+		n++
+		if _, err := gost28147.NewSBox(b[len(b)-64:]); err != nil {
+			t.Errorf("%x: %v", b[len(b)-64:], err)
+		}
+	}
+	if n < 10 {
+		t.Error("few blocks:", n)
 	}
 }
 
