@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,6 +81,8 @@ func TestOpenSSL(t *testing.T) {
 		{"PKCS12", pkcs12, true},
 		{"PKCS12 SHA-512", append(pkcs12[:len(pkcs12):len(pkcs12)], "-macalg", "sha512", "-keypbe", "aes-128-cbc", "-certpbe", "aes-192-cbc"), true},
 		{"PKCS12 3DES", append(pkcs12[:len(pkcs12):len(pkcs12)], "-macalg", "sha1", "-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES"), true},
+		{"PKCS12 RC2-40", append(pkcs12[:len(pkcs12):len(pkcs12)], "-legacy"), true},
+		{"PKCS12 RC2-128", append(pkcs12[:len(pkcs12):len(pkcs12)], "-legacy", "-keypbe", "PBE-SHA1-RC2-128", "-certpbe", "PBE-SHA1-RC2-128"), true},
 		{"PKCS12 plain certificate", append(pkcs12[:len(pkcs12):len(pkcs12)], "-certpbe", "NONE"), true},
 		{"PKCS12 no MAC", append(pkcs12[:len(pkcs12):len(pkcs12)], "-nomac"), true},
 		{"PKCS8 SHA-256", append(pkcs8[:len(pkcs8):len(pkcs8)], "-v2", "aes-256-cbc"), false},
@@ -88,26 +91,31 @@ func TestOpenSSL(t *testing.T) {
 		{"PKCS8 plain", []string{"pkcs8", "-topk8", "-nocrypt", "-in", at("key.pem"), "-out", at("out")}, false},
 		{"EC", []string{"ec", "-in", at("key.pem"), "-out", at("out")}, false},
 	} {
-		run(t, openssl, c.args...)
-		data := read(t, at("out"))
-		entries, err := keyfile.Open(data, []byte("пароль"))
-		if err != nil || len(entries) != 1 {
-			t.Errorf("%s: %d entries, %v", c.name, len(entries), err)
-			continue
-		}
-		e := entries[0]
-		if got, ok := e.Signer.(*ecdsa.PrivateKey); !ok || !got.Equal(key) {
-			t.Errorf("%s: another key", c.name)
-		}
-		if c.cert && (len(e.Certificates) != 1 || !bytes.Equal(e.Certificates[0], cert) || e.Usage != keyfile.UsageSignature || e.Name != "me") {
-			t.Errorf("%s: %d certificates, usage %d, name %q", c.name, len(e.Certificates), e.Usage, e.Name)
-		}
-		if c.name == "EC" || c.name == "PKCS8 plain" {
-			continue
-		}
-		if _, err := keyfile.Open(data, []byte("інший")); !errors.Is(err, keyfile.ErrPassword) {
-			t.Errorf("%s, wrong password: %v", c.name, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if slices.Contains(c.args, "-legacy") && exec.Command(openssl, "list", "-providers", "-provider", "legacy").Run() != nil {
+				shareddata.Missing(t, "legacy algorithms of openssl not installed")
+			}
+			run(t, openssl, c.args...)
+			data := read(t, at("out"))
+			entries, err := keyfile.Open(data, []byte("пароль"))
+			if err != nil || len(entries) != 1 {
+				t.Errorf("%d entries, %v", len(entries), err)
+				return
+			}
+			e := entries[0]
+			if got, ok := e.Signer.(*ecdsa.PrivateKey); !ok || !got.Equal(key) {
+				t.Error("another key")
+			}
+			if c.cert && (len(e.Certificates) != 1 || !bytes.Equal(e.Certificates[0], cert) || e.Usage != keyfile.UsageSignature || e.Name != "me") {
+				t.Errorf("%d certificates, usage %d, name %q", len(e.Certificates), e.Usage, e.Name)
+			}
+			if c.name == "EC" || c.name == "PKCS8 plain" {
+				return
+			}
+			if _, err := keyfile.Open(data, []byte("інший")); !errors.Is(err, keyfile.ErrPassword) {
+				t.Error("wrong password:", err)
+			}
+		})
 	}
 	run(t, openssl, "genrsa", "-traditional", "-out", at("out"), "2048")
 	entries, err := keyfile.Open(read(t, at("out")), nil)

@@ -2,6 +2,7 @@ package keyfile
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"testing"
@@ -129,5 +130,23 @@ func TestPrivateNumber(t *testing.T) {
 	onb := der.Sequence(der.Int(0), der.Sequence(oidDSTUONB.Encode()), der.OctetString(number))
 	if _, err := Open(onb, nil); !errors.Is(err, ErrUnsupported) {
 		t.Error("normal basis:", err)
+	}
+}
+
+// The vectors are of RFC 2268, section 5, those whose key bits all count.
+func TestRC2(t *testing.T) {
+	t.Parallel()
+	for _, x := range [][3]string{
+		{"88bca90e90875a7f0f79c384627bafb2", "0000000000000000", "2269552ab0f85ca6"},
+	} {
+		var b [3][]byte
+		for i := range x {
+			b[i], _ = hex.DecodeString(x[i])
+		}
+		out := make([]byte, 8)
+		newRC2(b[0]).Decrypt(out, b[2])
+		if !bytes.Equal(out, b[1]) {
+			t.Errorf("%x, want %s", out, x[1])
+		}
 	}
 }
