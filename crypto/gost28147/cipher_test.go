@@ -230,7 +230,7 @@ func TestEncrypt4(t *testing.T) {
 	for i := range keys {
 		raw := make([]byte, 32)
 		for j := range keys[i] {
-			keys[i][j] = uint32(i*0x9e3779b9+j*0x85ebca6b) ^ 0xdeadbeef
+			keys[i][j] = uint32(i)*0x9e3779b9 + uint32(j)*0x85ebca6b ^ 0xdeadbeef
 			for k := range 4 {
 				raw[4*j+k] = byte(keys[i][j] >> (8 * k))
 			}
