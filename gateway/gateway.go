@@ -129,7 +129,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 }
 
 // queueLength is how many examinations wait in memory; the others are in the spool.
-const queueLength = 256
+const queueLength = 128
 
 // Run examines what comes in, wakes leases and deadlines, and returns when ctx
 // ends and the workers have finished what they had begun, or with an error when

@@ -120,7 +120,7 @@ func TestRecheckOfMany(t *testing.T) {
 	r.Trust.Store(r.People.Store())
 	pdf := sample.PDF("x")
 	sig := r.Detached(pdf, r.Head)
-	const many = 300
+	const many = 150
 	err := r.Store.Update(r.Ctx(), func(tx spool.Tx) error { // by hand: through the desk it takes its time
 		var ids spool.IDs
 		for i := range many {
