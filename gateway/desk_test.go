@@ -122,11 +122,10 @@ func TestResidue(t *testing.T) {
 
 func TestTemporaryNames(t *testing.T) {
 	r := stage(t)
-	d, ctx := r.Desk(), r.Ctx()
 	b := r.Signed(r.DBF(1, 1))
 	r.Send("P.DBF.p7s.filepart", b[:100])
 	r.Restart()
-	d = r.Desk()
+	d, ctx := r.Desk(), r.Ctx()
 	f, err := d.Stat(ctx, "/inbox/P.DBF.p7s.filepart")
 	if err != nil || f.Size != 100 || !f.Writable {
 		t.Fatalf("%+v %v", f, err)
