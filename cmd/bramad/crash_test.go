@@ -251,8 +251,12 @@ func (l *load) drain() time.Duration {
 // mirrored waits until the client's folder has what its boxes have: it follows
 // them, and no answer depends on it.
 func (l *load) mirrored() {
+	still := 1500 * time.Millisecond
+	if len(l.papers) > 1000 {
+		still = 5 * time.Second // it lists long boxes between its copies
+	}
 	quiet, last := time.Now(), 0
-	for deadline := time.Now().Add(30 * time.Second); time.Since(quiet) < 1500*time.Millisecond && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Since(quiet) < still && time.Now().Before(deadline); time.Sleep(still / 10) {
 		n := 0
 		for _, box := range []string{"receipts", "outbox"} {
 			files, err := os.ReadDir(l.s.path("clients", "demo", box))
