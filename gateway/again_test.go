@@ -237,11 +237,13 @@ func TestSameNumberTwiceInOneFile(t *testing.T) {
 	r := stage(t)
 	orders := sample.Orders(sample.DemoPayer(), r.Clock.Now(), 1, 2)
 	orders[1].Number = orders[0].Number
-	r.Send("A.DBF.p7s", r.Signed(sample.OshchadDBF(r.Clock.Now(), orders)))
-	got := r.Receipt("A.DBF.p7s", 1)
-	t.Logf("\n%s", r.Read("/receipts/A.DBF.p7s.receipt1.txt"))
-	if got.Outcome != gateway.Rejected || got.Findings[0].Record != 2 {
-		t.Errorf("%+v", got)
+	for name, doc := range map[string][]byte{"A.DBF": sample.OshchadDBF(r.Clock.Now(), orders), "A.xml": sample.Pain001("M", r.Clock.Now(), orders)} {
+		r.Send(name+".p7s", r.Signed(doc))
+		got := r.Receipt(name+".p7s", 1)
+		t.Logf("\n%s", r.Read("/receipts/"+name+".p7s.receipt1.txt"))
+		if got.Outcome != gateway.Rejected || got.Findings[0].Record != 2 {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 
