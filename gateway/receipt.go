@@ -151,6 +151,19 @@ func (w *letter) say(uk, en string, args ...any) {
 	fmt.Fprintf(&w.Builder, format+"\n", args...)
 }
 
+// verdict tells an examination that no receipt was made of.
+func (w *letter) verdict(v *Verdict) {
+	r := &Receipt{
+		Receipt: 1, Document: v.Document, SHA256: v.SHA256, Outcome: v.Outcome, Kind: v.Kind, Profile: v.Profile,
+		Totals: totals(v.Entries), Findings: v.Findings, More: v.More, Signatures: v.Signatures,
+	}
+	w.what(r)
+	w.say("", "")
+	w.reasons(r)
+	w.signatures(r)
+	w.which(r)
+}
+
 var outcomeWords = map[Outcome]formats.Text{
 	Accepted:  {UK: "ПРИЙНЯТО", EN: "ACCEPTED"},
 	Rejected:  {UK: "ВІДХИЛЕНО", EN: "REJECTED"},
@@ -172,20 +185,19 @@ var roleWords = map[string]formats.Text{
 	string(client.Other):      {UK: "інша особа", EN: "other"},
 }
 
+var indicationWords = map[string]formats.Text{
+	cades.TotalPassed.String():   {UK: "підпис дійсний", EN: "valid"},
+	cades.TotalFailed.String():   {UK: "підпис недійсний", EN: "not valid"},
+	cades.Indeterminate.String(): {UK: "підпис не підтверджено", EN: "not confirmed"},
+}
+
 func (w *letter) head(r *Receipt) {
 	if r.Outcome == Held {
 		w.say("ПОВІДОМЛЕННЯ: документ очікує", "NOTICE: the document is held")
 	} else {
 		w.say("КВИТАНЦІЯ № %d", "RECEIPT %d", r.Receipt)
 	}
-	w.say("Документ:    %s", "Document:    %s", r.Document)
-	w.say("Результат:   %s", "Outcome:     %s", outcomeWords[r.Outcome].In(w.lang))
-	if k, ok := kindWords[r.Kind]; ok {
-		w.say("Вид:         %s", "Kind:        %s", k.In(w.lang))
-	}
-	if r.Totals != nil {
-		w.say("Записів: %d, на суму %s грн", "Records: %d, in all UAH %s", r.Totals.Records, r.Totals.Sum)
-	}
+	w.what(r)
 	w.say("Одержано:    %s", "Received:    %s", kyiv(r.Received))
 	if r.Outcome == Held {
 		if r.Deadline != nil {
@@ -204,6 +216,18 @@ func (w *letter) head(r *Receipt) {
 	w.say("", "")
 }
 
+// what says which document it is about, and how it came out.
+func (w *letter) what(r *Receipt) {
+	w.say("Документ:    %s", "Document:    %s", r.Document)
+	w.say("Результат:   %s", "Outcome:     %s", outcomeWords[r.Outcome].In(w.lang))
+	if k, ok := kindWords[r.Kind]; ok {
+		w.say("Вид:         %s", "Kind:        %s", k.In(w.lang))
+	}
+	if r.Totals != nil {
+		w.say("Записів: %d, на суму %s грн", "Records: %d, in all UAH %s", r.Totals.Records, r.Totals.Sum)
+	}
+}
+
 func (w *letter) reasons(r *Receipt) {
 	if r.Reason != "" {
 		w.say("Причина: %s", "Reason: %s", plain(r.Reason))
@@ -215,6 +239,8 @@ func (w *letter) reasons(r *Receipt) {
 	switch {
 	case r.Outcome == Held:
 		w.say("Чого бракує:", "What is missing:")
+	case r.Outcome == Duplicate:
+		w.say("Пояснення:", "Explanation:")
 	case refused(r.Findings):
 		w.say("Що виправити:", "What to mend:")
 	default:
@@ -225,7 +251,9 @@ func (w *letter) reasons(r *Receipt) {
 		if f.Record > 0 {
 			where = append(where, fmt.Sprintf(formats.Text{UK: "запис %d", EN: "record %d"}.In(w.lang), f.Record))
 		}
-		if f.Field != "" {
+		if f.Field != "" && strings.HasPrefix(f.Rule, "SIG-") { // it names a file of the submission
+			where = append(where, fmt.Sprintf(formats.Text{UK: "файл %s", EN: "file %s"}.In(w.lang), plain(f.Field)))
+		} else if f.Field != "" {
 			where = append(where, fmt.Sprintf(formats.Text{UK: "поле %s", EN: "field %s"}.In(w.lang), plain(f.Field)))
 		}
 		place := ""
@@ -233,7 +261,7 @@ func (w *letter) reasons(r *Receipt) {
 			place = strings.Join(where, ", ") + ": "
 		}
 		mark := ""
-		if f.Severity == formats.Warning && r.Outcome != Accepted {
+		if f.Severity == formats.Warning && r.Outcome != Accepted && r.Outcome != Held {
 			mark = formats.Text{UK: "(попередження) ", EN: "(warning) "}.In(w.lang)
 		}
 		w.say("%3d. %s%s%s [%s]", "%3d. %s%s%s [%s]", i+1, mark, place, plain(f.Message.In(w.lang)), f.Rule)
@@ -257,29 +285,38 @@ func (w *letter) signatures(r *Receipt) {
 		if role, ok := roleWords[s.Role]; ok {
 			name += " (" + role.In(w.lang) + ")"
 		}
-		state := s.Indication
+		code := s.Indication
 		if s.SubIndication != "" {
-			state += " " + s.SubIndication
+			code += " " + s.SubIndication
 		}
 		if len(s.Tolerances) > 0 {
-			state += ", " + strings.Join(s.Tolerances, ", ")
+			code += ", " + strings.Join(s.Tolerances, ", ")
 		}
-		w.say("%3d. %s: %s", "%3d. %s: %s", i+1, name, state)
+		state, ok := indicationWords[s.Indication]
+		if !ok {
+			state = indicationWords[cades.Indeterminate.String()]
+		}
+		w.say("%3d. %s: %s [%s]", "%3d. %s: %s [%s]", i+1, name, state.In(w.lang), code)
 	}
 	w.say("", "")
 }
 
 func (w *letter) foot(r *Receipt) {
+	w.which(r)
+	if r.Outcome != Held {
+		w.say("Запис журналу: %s", "Journal record: %s", r.Journal.Record)
+		w.say("Ця квитанція підтверджена печаткою шлюзу: файл .receipt%d.json та підпис до нього .p7s.",
+			"This receipt is proved by the gateway's seal: the file .receipt%d.json and its signature .p7s.", r.Receipt)
+	}
+}
+
+// which names the document and the layout beyond doubt.
+func (w *letter) which(r *Receipt) {
 	if r.SHA256 != "" {
 		w.say("SHA-256 документа: %s", "SHA-256 of the document: %s", r.SHA256)
 	}
 	if r.Profile.Name != "" {
 		w.say("Формат: %s", "Layout: %s", r.Profile.Name)
-	}
-	if r.Outcome != Held {
-		w.say("Запис журналу: %s", "Journal record: %s", r.Journal.Record)
-		w.say("Ця квитанція підтверджена печаткою шлюзу: файл .receipt%d.json та підпис до нього .p7s.",
-			"This receipt is proved by the gateway's seal: the file .receipt%d.json and its signature .p7s.", r.Receipt)
 	}
 }
 

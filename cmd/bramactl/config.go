@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"text/template"
+
+	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/engine"
 )
 
 // configFile is the configuration that the call means.
@@ -16,11 +18,13 @@ func (c *call) configFile() string {
 	return config.Path(cmp.Or(c.config, c.env("BRAMA_CONFIG")))
 }
 
-var errNoOffline = errors.New("its store cannot be opened without it yet")
-
 // openOffline opens the store of a daemon that does not run, under its lock.
 func openOffline(ctx context.Context, cfg *config.Config) (admin.Operator, func(), error) {
-	return nil, nil, errNoOffline
+	e, err := engine.Open(ctx, cfg, zap.NewNop())
+	if err != nil {
+		return nil, nil, err
+	}
+	return &admin.Local{Core: e.Core}, func() { e.Store.Close() }, nil
 }
 
 // Paths are relative to the file, so the directory can be moved as a whole.

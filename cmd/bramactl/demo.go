@@ -3,17 +3,16 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -80,6 +79,7 @@ type play struct {
 	layout
 	daemon     *exec.Cmd
 	host, port string
+	client     sftpClient
 }
 
 // patience is how long anything may take before the demo gives up; it is long
@@ -144,7 +144,16 @@ func (p *play) prepare() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(p.path("demo", "known_hosts"), fmt.Appendf(nil, "[%s]:%s %s", p.host, p.port, key), 0o600)
+	if err := os.WriteFile(p.path("demo", "known_hosts"), fmt.Appendf(nil, "[%s]:%s %s", p.host, p.port, key), 0o600); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("sftp"); err == nil {
+		p.client = openSSH{p, p.sftpFlags()}
+		return nil
+	}
+	p.printf("   %s\n", p.t("клієнта OpenSSH тут немає: завантажує вбудований", "the OpenSSH client is not here: a built-in one uploads"))
+	p.client = builtIn{p, net.JoinHostPort(p.host, p.port), p.path("demo", "client_ed25519"), key}
+	return nil
 }
 
 // beside finds a program of Brama: next to this one, else in PATH.
@@ -222,7 +231,7 @@ func (p *play) sendAndWait(name string, content []byte, want gateway.Outcome) er
 	}
 	p.show("file", local)
 	begin := time.Now()
-	if err := p.sftp("put " + quote(local) + " /inbox/" + name); err != nil {
+	if err := p.client.put(local, "/inbox/"+name); err != nil {
 		return err
 	}
 	p.printf("   sftp put %s -> /inbox: OK (%v)\n", name, time.Since(begin).Round(time.Millisecond))
@@ -237,9 +246,9 @@ func (p *play) fetchReceipt(name string, number int, want gateway.Outcome) error
 		return err
 	}
 	err := p.await(base, func() (bool, error) {
-		err := p.sftp("get /receipts/"+base+".json "+quote(into)+"/", "get /receipts/"+base+".json.p7s "+quote(into)+"/", "get /receipts/"+base+".txt "+quote(into)+"/")
+		err := p.client.get(into, "/receipts/"+base+".json", "/receipts/"+base+".json.p7s", "/receipts/"+base+".txt")
 		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if errors.As(err, &exit) || errors.Is(err, fs.ErrNotExist) {
 			return false, nil // not there yet
 		}
 		return err == nil, err
@@ -330,36 +339,71 @@ func exist(paths ...string) (bool, error) {
 	return true, nil
 }
 
-// process plays the back office: it leases what is ready, reads the canonical
-// form, and answers.
+// process plays the back office, both kinds of it: one that speaks to the socket
+// and one that knows only folders. Either may get a document; nobody gets it twice.
 func (p *play) process() error {
-	socket := p.path("run", "processor.sock")
+	socket, ready := p.path("run", "processor.sock"), p.path("handoff", "ready")
 	p.show("processor", socket)
+	p.show("processor", ready)
 	office := newOffice(socket)
-	left := []string{"P0001.DBF", "P0002.DBF"}
-	for len(left) > 0 {
+	seen := map[string]bool{}
+	done := func(s gateway.Submission) error {
+		var sum int64
+		for _, e := range s.Entries {
+			sum += e.Amount
+		}
+		p.printf("   %s %s: %d x, %d.%02d UAH\n", s.ID, s.Document, len(s.Entries), sum/100, sum%100)
+		if seen[s.Document] {
+			return fmt.Errorf("%s was given twice", s.Document)
+		}
+		seen[s.Document] = true
+		return nil
+	}
+	err := p.await("two accepted documents", func() (bool, error) {
 		leases, err := office.lease(p, 10)
 		if err != nil {
-			return err
-		}
-		if len(leases) == 0 {
-			return fmt.Errorf("the processor is given nothing, and %v must come", left)
+			return false, err
 		}
 		for _, l := range leases {
-			s := l.Submission
-			var sum int64
-			for _, e := range s.Entries {
-				sum += e.Amount
+			answer := gateway.Answer{Outcome: gateway.Processed, Reference: "DEMO-" + l.Submission.ID.String()}
+			if err := errors.Join(done(l.Submission), office.answer(p, l.Token, answer)); err != nil {
+				return false, err
 			}
-			p.printf("   %s %s: %d x, %d.%02d UAH\n", s.ID, s.Document, len(s.Entries), sum/100, sum%100)
-			answer := gateway.Answer{Outcome: gateway.Processed, Reference: "DEMO-" + s.ID.String()}
-			if err := office.answer(p, l.Token, answer); err != nil {
-				return err
-			}
-			left = slices.DeleteFunc(left, func(name string) bool { return strings.HasPrefix(s.Document, name) })
 		}
+		folders, err := os.ReadDir(ready)
+		if err != nil {
+			return false, err
+		}
+		for _, d := range folders {
+			if strings.HasPrefix(d.Name(), ".") {
+				continue
+			}
+			s, err := readEnvelope(filepath.Join(ready, d.Name(), "envelope.json"))
+			if err != nil {
+				return false, err
+			}
+			// Moving it is the whole answer.
+			if err := errors.Join(done(s), os.Rename(filepath.Join(ready, d.Name()), p.path("handoff", "done", d.Name()))); err != nil {
+				return false, err
+			}
+		}
+		return len(seen) == 2, nil
+	})
+	if err != nil {
+		return err
 	}
 	return p.fetchReceipt("P0001.DBF.p7s", 2, gateway.Processed)
+}
+
+func readEnvelope(path string) (gateway.Submission, error) {
+	var envelope struct {
+		Submission gateway.Submission `json:"submission"`
+	}
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &envelope)
+	}
+	return envelope.Submission, err
 }
 
 func (p *play) statement() error {
@@ -383,7 +427,7 @@ func (p *play) statement() error {
 	}
 	var found []string
 	err = p.await("the statement in /outbox", func() (bool, error) {
-		if err := p.sftp("get /outbox/* " + quote(into) + "/"); err != nil {
+		if err := p.client.get(into, "/outbox/*"); err != nil {
 			return false, nil
 		}
 		found, err = filepath.Glob(filepath.Join(into, "*.p7s"))
@@ -427,25 +471,4 @@ func (p *play) sftpFlags() []string {
 		"-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=" + p.path("demo", "known_hosts"),
 		"demo@" + p.host,
 	}
-}
-
-// sftp runs commands with the OpenSSH client.
-func (p *play) sftp(commands ...string) error {
-	ctx, cancel := context.WithTimeout(p, patience)
-	defer cancel()
-	flags := p.sftpFlags()
-	args := append([]string{"-q", "-b", "-"}, flags...)
-	cmd := exec.CommandContext(ctx, "sftp", args...)
-	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("sftp: %s: %w", strings.TrimSpace(said.String()), err)
-	}
-	return nil
-}
-
-// quote writes a path for sftp's batch language.
-func quote(path string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
 }

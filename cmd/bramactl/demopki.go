@@ -107,9 +107,6 @@ func (l layout) seedRegister(ctx context.Context, cfg *config.Config, name strin
 		return err
 	}
 	op, done, err := openOffline(ctx, cfg)
-	if errors.Is(err, errNoOffline) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func newOffice(socket string) *office {
 
 func (o *office) lease(ctx context.Context, max int) ([]gateway.Lease, error) {
 	var out processor.LeaseResponse
-	err := o.post(ctx, "/v1/leases", map[string]any{"max": max, "wait": "10s", "ttl": "1m"}, &out)
+	err := o.post(ctx, "/v1/leases", map[string]any{"max": max, "wait": "200ms", "ttl": "1m"}, &out)
 	return out.Leases, err
 }
 

@@ -20,12 +20,19 @@ func (c *call) printStatus(s admin.Status) {
 	row := func(uk, en, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", c.t(uk, en), fmt.Sprintf(format, args...))
 	}
-	row("Шлюз", "Gateway", "%s, %s", taking, s.Version)
-	row("Працює", "Running", "%s (%s)", s.Now.Sub(s.Started).Round(time.Second), s.Started.Format(time.RFC3339))
-	row("Порт SFTP", "SFTP port", "%s, %s: %d", s.SFTP, c.t("сеансів", "sessions"), s.Sessions)
+	running := !s.Started.IsZero()
+	if running {
+		row("Шлюз", "Gateway", "%s, %s", taking, s.Version)
+		row("Працює", "Running", "%s (%s)", s.Now.Sub(s.Started).Round(time.Second), s.Started.Format(time.RFC3339))
+		row("Порт SFTP", "SFTP port", "%s, %s: %d", s.SFTP, c.t("сеансів", "sessions"), s.Sessions)
+	} else {
+		row("Шлюз", "Gateway", "%s", c.t("НЕ працює; ось що в його сховищі", "does NOT run; this is what its store holds"))
+	}
 	row("Клієнти", "Clients", "%d, %s: %d", s.Clients, c.t("папок під наглядом", "watched folders"), s.Folders)
 	row("В обробника", "With the processor", "%d", s.Leases)
-	row("Вільно на диску", "Free on disk", "%d MiB", s.Free>>20)
+	if running {
+		row("Вільно на диску", "Free on disk", "%d MiB", s.Free>>20)
+	}
 	if s.Oldest != nil {
 		row("Найстаріший незавершений", "Oldest unsettled", "%s (%s)", s.Oldest.Format(time.RFC3339), s.Now.Sub(*s.Oldest).Round(time.Second))
 	}

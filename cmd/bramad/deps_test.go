@@ -91,9 +91,10 @@ var testHomes = []struct {
 	{"github.com/rogpeppe/go-internal", []string{""}, "testscript and txtar: the programs from outside"},
 	{"go.yaml.in/yaml/v3", []string{""}, "cases and examples are YAML"},
 	{"golang.org/x/text", []string{"formats"}, "sample files in old code pages"},
-	{"golang.org/x/crypto/ssh", []string{"gateway"}, "simulated clients"},
-	{"github.com/pkg/sftp", []string{"gateway"}, "simulated clients"},
+	{"golang.org/x/crypto/ssh", []string{"gateway", "cmd/bramad"}, "simulated clients"},
+	{"github.com/pkg/sftp", []string{"gateway", "cmd/bramad"}, "simulated clients"},
 	{"go.uber.org/zap", []string{"gateway"}, "log observers"},
+	{"github.com/jacoelho/xsd", []string{"gateway"}, "the answers of the whole core against the schema"},
 	{"golang.org/x/sys", []string{"gateway"}, "hostile files: pipes, devices, links"},
 }
 

@@ -106,10 +106,14 @@ func TestWatchdogEvery(t *testing.T) {
 	}
 }
 
-// The child half of TestInheritedListener: what systemd would start.
+// TestMain is also the child half of TestInheritedListener: what systemd would start.
 func TestMain(m *testing.M) {
 	if os.Getenv("BRAMAD_TEST_INHERIT") == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if programs.dir != "" {
+			os.RemoveAll(programs.dir)
+		}
+		os.Exit(code)
 	}
 	os.Setenv("LISTEN_PID", os.Getenv("BRAMAD_TEST_PID"))
 	if os.Getenv("LISTEN_PID") == "self" {

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -449,4 +450,50 @@ func TestEveryByte(t *testing.T) {
 			t.Errorf("cut at %d: passed", i)
 		}
 	}
+}
+
+// TestWork: a container full of authorities of one name that certify each other
+// is given up after bounded work.
+func TestWork(t *testing.T) {
+	t.Parallel()
+	p := pkitest.New(t)
+	name := issue.Subject{CommonName: "Mesh"}
+	const n = 12
+	keys := make([]issue.Issuer, n)
+	serial := int64(0)
+	certify := func(by issue.Issuer, of int) *pki.Certificate {
+		serial++
+		c, err := issue.Certificate(rand.Reader, by, keys[of].Key.Public(), issue.Authority(name, big.NewInt(serial), pkitest.At.Add(-time.Hour), pkitest.At.Add(time.Hour), -1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for i := range keys {
+		keys[i].Key = pkitest.Key(t)
+		root, err := issue.SelfSigned(rand.Reader, keys[i].Key, issue.Authority(name, big.NewInt(1), pkitest.At.Add(-time.Hour), pkitest.At.Add(time.Hour), -1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[i].Certificate = root
+	}
+	var mesh []*pki.Certificate
+	for i := range n {
+		for j := range 5 {
+			mesh = append(mesh, certify(keys[(i+j+1)%n], i))
+		}
+	}
+	key := pkitest.Key(t)
+	leaf, err := issue.Certificate(rand.Reader, keys[0], key.Public(), issue.Signatory(issue.Subject{CommonName: "Leaf"}, big.NewInt(1), pkitest.At.Add(-time.Hour), pkitest.At.Add(time.Hour)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Signer{Key: key, Certificate: leaf, Chain: mesh}
+	b := mustSign(t, document, SignOptions{}, slices.Repeat([]Signer{s}, cms.MaxSigners)...)
+	start := time.Now()
+	r := Validate(Input{Container: b}, Options{At: pkitest.At, Trust: p.Store()})
+	if verdict(r) != "INDETERMINATE CERTIFICATE_CHAIN_GENERAL_FAILURE" || time.Since(start) > 10*time.Second {
+		t.Errorf("%s (%s) in %v", verdict(r), r.Detail, time.Since(start))
+	}
+	t.Logf("%v", time.Since(start))
 }

@@ -235,6 +235,9 @@ func TestBouncyCastle(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: got %s (%s), want %s: %s", f[0], got, r.Detail, want, f[5])
 		}
+		if len(r.Signatures) == 1 && r.Signatures[0].Signer != nil && (name == "attached-seal.p7s") != r.Signatures[0].Signer.IsSeal() {
+			t.Errorf("%s: seal %v", f[0], r.Signatures[0].Signer.IsSeal())
+		}
 		if flag := tolerated[name]; flag != "" {
 			r := Validate(in, Options{At: at, Trust: store, Tolerate: Tolerances{flag: true}})
 			if r.Indication != TotalPassed || len(r.Signatures) == 0 || len(r.Signatures[0].Tolerances) != 1 || r.Signatures[0].Tolerances[0] != flag {

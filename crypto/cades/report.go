@@ -101,7 +101,9 @@ type Input struct {
 
 // Options are the conditions of a validation.
 type Options struct {
-	// At is the time for which the signature has to hold: of reception.
+	// At is the time for which the signature has to hold. Evidence issued after
+	// it is not used: when a held document is judged again, it is judged at the
+	// time of judging.
 	At time.Time
 	// Trust holds anchors, and certificates and CRLs to look through. Nil trusts
 	// nothing.

@@ -501,7 +501,7 @@ func (j *judgement) path() {
 	if j.out.Signer == nil {
 		return
 	}
-	o := pki.PathOptions{At: j.c.o.At, Material: j.c.embedded, Evidence: j.c.evidence}
+	o := pki.PathOptions{At: j.c.o.At, Material: j.c.embedded, Evidence: j.c.evidence, Work: j.c.work}
 	p := j.c.o.Trust.Validate(j.out.Signer, o)
 	if p.Outcome == pki.NoRevocationEvidence && j.tolerate(NoRevocation) {
 		o.WithoutRevocation = true

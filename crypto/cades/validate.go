@@ -103,7 +103,10 @@ func judge(sd *cms.SignedData, in Input, o Options, inner bool) *Report {
 			return refuse("inner container is detached")
 		}
 		w := judge(within, Input{}, o, true)
-		r.Signatures = append(r.Signatures, w.Signatures...)
+		for _, s := range w.Signatures {
+			s.Tolerances = append(s.Tolerances, NestedSignedData)
+			r.Signatures = append(r.Signatures, s)
+		}
 		r.Content = w.Content
 		if len(w.Signatures) == 0 {
 			r.SubIndication = w.SubIndication
@@ -169,6 +172,7 @@ type shared struct {
 	embedded []*pki.Certificate
 	evidence []pki.Evidence
 	sums     map[der.OID]sum
+	work     *pki.Work
 }
 
 type sum struct {
@@ -177,7 +181,7 @@ type sum struct {
 }
 
 func newShared(sd *cms.SignedData, in Input, o Options) *shared {
-	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[der.OID]sum)}
+	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[der.OID]sum), work: pki.NewWork()}
 	for _, raw := range sd.Certificates {
 		// One that cannot be read is no signer and no issuer; that is all.
 		if cert, err := pki.ParseCertificate(raw); err == nil {

@@ -368,7 +368,7 @@ func ParseCertificates(data []byte) ([]*Certificate, error) {
 // eachBlock calls each with every PEM block of the kind, or with every DER value
 // if data is not PEM.
 func eachBlock(data []byte, kind string, each func([]byte) error) error {
-	if len(data) > 0 && data[0] == 0x30 {
+	if len(data) > 0 && data[0] == 0x30 && !bytes.Contains(data, []byte("-----BEGIN "+kind)) {
 		r := der.NewReader(data, der.DER)
 		for !r.Empty() {
 			e, err := r.Next()

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/brama-gateway/brama/crypto/der"
@@ -11,6 +12,13 @@ const (
 	oidDRFO   der.OID = "1.2.804.2.1.1.1.11.1.4.1.1"
 	oidEDRPOU der.OID = "1.2.804.2.1.1.1.11.1.4.2.1"
 	oidUNZR   der.OID = "1.2.804.2.1.1.1.11.1.4.11.1"
+)
+
+// What marks an electronic seal.
+const (
+	ekuSeal    der.OID = "1.2.804.2.1.1.1.3.9"
+	qcType     der.OID = "0.4.0.1862.1.6"
+	qcTypeSeal der.OID = "0.4.0.1862.1.6.2"
 )
 
 // Codes are the registered codes of a certificate's subject. Identity is decided
@@ -33,6 +41,43 @@ type Codes struct {
 // and from organizationIdentifier ("NTRUA-12345678", EN 319 412-1, 5.1.4) and
 // serialNumber ("TINUA-1234567890", 5.1.3) in its name.
 func (c *Certificate) Codes() Codes { return c.codes }
+
+// IsSeal tells that the certificate is for an organisation's electronic seal: it
+// says so (extended key usage, or QcType eSeal of EN 319 412-5, 4.2.3), or has an
+// organisation's code and no person's.
+func (c *Certificate) IsSeal() bool {
+	if slices.Contains(c.ExtendedKeyUsage, ekuSeal) {
+		return true
+	}
+	if e := c.Extension(extQCStatements); e != nil && slices.Contains(qcTypes(e.Value), qcTypeSeal) {
+		return true
+	}
+	k := c.codes
+	return k.EDRPOU != "" && k.Person == "" && k.UNZR == ""
+}
+
+// qcTypes reads QcType out of qcStatements; nil if it is not there.
+func qcTypes(value []byte) []der.OID {
+	list, err := der.NewReader(value, der.DER).Sequence()
+	if err != nil {
+		return nil
+	}
+	for !list.Empty() {
+		s, err := list.Sequence()
+		if err != nil {
+			return nil
+		}
+		if oid, err := s.OID(); err != nil || oid != qcType {
+			continue
+		}
+		oids, err := readOIDs(s)
+		if err != nil {
+			return nil
+		}
+		return oids
+	}
+	return nil
+}
 
 func readCodes(c *Certificate) Codes {
 	var k Codes

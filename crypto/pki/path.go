@@ -14,12 +14,21 @@ import (
 const (
 	maxSignatureChecks   = 100
 	maxQuestions         = 100
+	maxSteps             = 10_000 // over signatures that were checked already
 	maxNesting           = 3
 	defaultIntermediates = 8
 )
 
-// work is what was spent, also on the paths of alternate issuers.
-type work struct{ checks, questions int }
+// Work bounds what several validations may cost together, and remembers the
+// signatures that were checked. It is for one container's signatures, of use to
+// one goroutine at a time.
+type Work struct {
+	checks, questions, steps int
+	edges                    map[edge]error
+}
+
+// NewWork gives a budget of some hundred signature checks.
+func NewWork() *Work { return &Work{edges: make(map[edge]error)} }
 
 // Outcome of path validation. The zero value refuses.
 type Outcome uint8
@@ -32,9 +41,9 @@ const (
 	ConstraintsFailure                  // a constraint or extension in the chain forbids it
 	OutOfBounds                         // a certificate of the chain is not valid at the time
 	AuthorityRevoked                    // an authority of the chain is revoked
-	CertificateRevoked                  // the certificate itself is revoked
-	CertificateHeld                     // it, or an authority, is on hold
 	NoRevocationEvidence                // nothing fresh says that it is not revoked: try later
+	CertificateHeld                     // it, or an authority, is on hold
+	CertificateRevoked                  // the certificate itself is revoked
 	ValidPath                           // all holds
 )
 
@@ -46,6 +55,8 @@ type PathOptions struct {
 	Material []*Certificate
 	// Evidence is asked beside the store's CRLs.
 	Evidence []Evidence
+	// Work is shared with other validations; nil stands for a new one.
+	Work *Work
 	// WithoutRevocation leaves revocation unchecked. For closed test networks.
 	WithoutRevocation bool
 	// MaxIntermediates bounds the certificates between the two ends, not
@@ -106,9 +117,8 @@ type builder struct {
 	o         PathOptions
 	material  map[string][]*Certificate
 	evidence  []Evidence
-	work      *work
+	work      *Work
 	exhausted bool
-	edges     map[edge]error
 	best      Path
 	// nesting counts validations of alternate issuers within another.
 	nesting int
@@ -116,9 +126,12 @@ type builder struct {
 
 func newBuilder(s *Store, o PathOptions) *builder {
 	b := &builder{
-		store: s, o: o, work: &work{}, edges: make(map[edge]error), material: make(map[string][]*Certificate),
+		store: s, o: o, work: o.Work, material: make(map[string][]*Certificate),
 		evidence: append([]Evidence{s}, o.Evidence...),
 		best:     Path{Detail: "no chain to a trust anchor"},
+	}
+	if b.work == nil {
+		b.work = NewWork()
 	}
 	for _, c := range o.Material {
 		if c != nil {
@@ -147,6 +160,10 @@ func (b *builder) maxIntermediates() int {
 // extend tries to lengthen chain to an anchor; true means a valid path is in
 // b.best. Its depth is bounded by the number of signature checks.
 func (b *builder) extend(chain []*Certificate) bool {
+	if b.work.steps++; b.work.steps > maxSteps {
+		b.exhausted = true
+		return false
+	}
 	last := chain[len(chain)-1]
 	if b.store.IsAnchor(last) {
 		p := b.judge(chain)
@@ -186,7 +203,7 @@ func (b *builder) extend(chain []*Certificate) bool {
 // the budget.
 func (b *builder) signed(child, issuer *Certificate) error {
 	k := edge{child.sum, issuer.sum}
-	if err, ok := b.edges[k]; ok {
+	if err, ok := b.work.edges[k]; ok {
 		return err
 	}
 	if b.work.checks >= maxSignatureChecks {
@@ -195,7 +212,7 @@ func (b *builder) signed(child, issuer *Certificate) error {
 	}
 	b.work.checks++
 	err := child.checkSignatureBy(issuer)
-	b.edges[k] = err
+	b.work.edges[k] = err
 	return err
 }
 
@@ -399,11 +416,26 @@ func (b *builder) revocation(chain []*Certificate) Path {
 		default:
 			found.Outcome, found.Detail = NoRevocationEvidence, who+": "+a.Detail
 		}
-		if found.Outcome < p.Outcome {
+		if severity(found.Outcome) > severity(p.Outcome) {
 			p = found
 		}
 	}
 	return p
+}
+
+// severity orders what is found of the certificates of one path.
+func severity(o Outcome) int {
+	switch o {
+	case CertificateRevoked:
+		return 4
+	case AuthorityRevoked:
+		return 3
+	case CertificateHeld:
+		return 2
+	case NoRevocationEvidence:
+		return 1
+	}
+	return 0
 }
 
 // alternates finds other certificates of the name of chain[at] that are valid
@@ -421,7 +453,7 @@ func (b *builder) alternates(chain []*Certificate, at int) []*Certificate {
 			continue
 		}
 		sub := newBuilder(b.store, b.o)
-		sub.nesting, sub.work, sub.edges = b.nesting+1, b.work, b.edges
+		sub.nesting, sub.work = b.nesting+1, b.work
 		sub.o.Policies, sub.o.ExplicitPolicy, sub.o.InhibitAnyPolicy = nil, false, false
 		sub.extend([]*Certificate{c})
 		if p := sub.best; p.Outcome == ValidPath && p.Chain[len(p.Chain)-1].Equal(anchor) {

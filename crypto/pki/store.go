@@ -1,6 +1,9 @@
 package pki
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Store holds what a verifier was configured with. It does not change after
 // NewStore and may be used by several goroutines. A nil Store trusts nothing.
@@ -59,6 +62,15 @@ func NewStore(anchors, material []*Certificate, crls []*CRL) *Store {
 		s.lists[l.Issuer.key] = append(s.lists[l.Issuer.key], l)
 	}
 	return s
+}
+
+// With gives a store of the same anchors that knows more certificates and CRLs.
+// The store itself stays as it is.
+func (s *Store) With(material []*Certificate, crls []*CRL) *Store {
+	if s == nil {
+		return NewStore(nil, material, crls)
+	}
+	return NewStore(s.anchors, slices.Concat(s.material, material), slices.Concat(s.crls, crls))
 }
 
 // Anchors gives the trust anchors. The slice must not be changed.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
+	"github.com/brama-gateway/brama/formats/payment"
 )
 
 var noon = time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
@@ -131,6 +133,8 @@ var cases = []testCase{
 	{"XML-003", "DTD", "<Document", "<!DOCTYPE Document [<!ENTITY a \"b\">]><Document", 0, ""},
 	{"XML-003", "processing instruction", "<GrpHdr>", "<?php 1?><GrpHdr>", 0, ""},
 	{"XML-004", "another encoding", `encoding="UTF-8"`, `encoding="KOI8-U"`, 0, ""},
+	{"XML-005", "a long comment", "<GrpHdr>", "<!-- " + strings.Repeat("<a> ", 20000) + "--><GrpHdr>", 0, ""},
+	{"ok XML-005", "a short comment", "<GrpHdr>", "<!-- <a> --><GrpHdr>", 0, ""},
 	{"XML-005", "deep", "<GrpHdr>", strings.Repeat("<a>", 70), 0, ""},
 }
 
@@ -213,6 +217,18 @@ func TestByteOrderMark(t *testing.T) {
 	t.Parallel()
 	if found, _, _ := run("\ufeff" + good(t)); len(found) > 0 {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestPurposeIsJoinedAsItIs: a purpose of several parts may be cut at a space.
+func TestPurposeIsJoinedAsItIs(t *testing.T) {
+	t.Parallel()
+	var purposes []string
+	Check(&formats.Context{At: noon}, section(strings.Replace(good(t), ustrd, "<Ustrd> За </Ustrd><Ustrd>світло</Ustrd>", 1)), Options{
+		Each: func(o *payment.Order) { purposes = append(purposes, o.PurposeCode+o.Purpose) },
+	}, func(formats.Finding) {})
+	if want := []string{"За світло", "101ЄСВ за січень 2026 р."}; !slices.Equal(purposes, want) {
+		t.Errorf("%q", purposes)
 	}
 }
 
@@ -304,6 +320,33 @@ func TestSamplesOfOthers(t *testing.T) {
 	for _, f := range found {
 		if strings.HasPrefix(f.Rule, "XML-") {
 			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// TestHostile: what is large or deep is refused without being kept.
+func TestHostile(t *testing.T) {
+	doc := good(t)
+	large := strings.Repeat("a", 10<<20)
+	for what, bad := range map[string]string{
+		"text":       strings.Replace(doc, "<MsgId>", "<MsgId>"+large, 1),
+		"comment":    strings.Replace(doc, "<GrpHdr>", "<!-- <"+large+"> --><GrpHdr>", 1),
+		"attribute":  strings.Replace(doc, "<GrpHdr>", `<GrpHdr a="`+large+`">`, 1),
+		"attributes": strings.Replace(doc, "<GrpHdr>", "<GrpHdr"+strings.Repeat(" a='b'", 50000)+">", 1),
+		"name":       strings.Replace(doc, "<GrpHdr>", "<"+large+">", 1),
+		"depth":      strings.Replace(doc, "<GrpHdr>", strings.Repeat("<a>", 200000), 1),
+		"entities":   strings.Replace(doc, "<Document", "<!DOCTYPE a [<!ENTITY b \"c\"><!ENTITY d \"&b;&b;\">]><Document", 1),
+		"CDATA":      strings.Replace(doc, "<MsgId>", "<MsgId><![CDATA["+large+"]]>", 1),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		found, _, _ := run(bad)
+		runtime.ReadMemStats(&after)
+		if len(found) == 0 {
+			t.Errorf("%s: taken", what)
+		}
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 6<<20 {
+			t.Errorf("%s: %d bytes allocated", what, grown)
 		}
 	}
 }

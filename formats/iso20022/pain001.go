@@ -1,7 +1,6 @@
 package iso20022
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -38,7 +37,7 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 		add(formats.Finding{Rule: ruleSchema, Message: formats.Text{UK: "Внутрішня помилка схеми. Повідомте адміністратора.", EN: "Internal fault of the schema. Tell the administrator."}})
 		return nil, nil
 	}
-	problems := validate(engine, open(doc), doc.Size(), o.MaxFindings)
+	problems, sound := validate(engine, open(doc), doc.Size(), o.MaxFindings)
 	r := &reader{options: o, context: c, add: add}
 	r.checker = payment.Checker{Context: c, Add: add, Field: Field}
 	if len(problems) > 0 {
@@ -46,7 +45,7 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 		r.add = func(formats.Finding) {}
 		r.quoteOnly = true
 	}
-	readErr := r.read(open(doc))
+	readErr := r.read(&guard{from: io.LimitReader(open(doc), sound)})
 	for _, p := range problems {
 		if strings.HasPrefix(p.finding.Field, "CdtTrfTxInf") {
 			p.finding.Record = r.recordAt(p.line, p.column)
@@ -75,10 +74,21 @@ func open(doc *io.SectionReader) io.Reader {
 	return io.NewSectionReader(doc, 0, doc.Size())
 }
 
+// Unreadable is the finding about a document whose Root cannot be read.
+func Unreadable(doc *io.SectionReader) formats.Finding {
+	head := make([]byte, 2)
+	if n, _ := doc.ReadAt(head, 0); n == 2 && (head[0] == 0xFE && head[1] == 0xFF || head[0] == 0xFF && head[1] == 0xFE) {
+		return formats.Finding{Rule: ruleEncoding, Message: textEncoding}
+	}
+	return formats.Finding{Rule: ruleXML, Message: textXML}
+}
+
 // Root is the namespace and name of the document's root element; ok is false if
 // it does not begin as XML.
 func Root(doc *io.SectionReader) (space, local string, ok bool) {
 	d := xml.NewDecoder(io.LimitReader(open(doc), 64<<10))
+	// Only the names are wanted; Check says what is wrong with the encoding.
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	for {
 		t, err := d.RawToken()
 		if err != nil {
@@ -95,6 +105,39 @@ func Root(doc *io.SectionReader) (space, local string, ok bool) {
 		}
 		return space, e.Name.Local, true
 	}
+}
+
+// guard ends the reading at a comment or processing instruction of more than
+// maxAside bytes, which the decoder would keep whole and the schema engine does
+// not bound.
+type guard struct {
+	from  io.Reader
+	last  uint32 // four bytes
+	aside byte   // '-' in a comment, '?' in an instruction
+	n     int
+}
+
+const maxAside = 64 << 10
+
+var errAside = errors.New("comment or instruction too long")
+
+func (g *guard) Read(b []byte) (int, error) {
+	n, err := g.from.Read(b)
+	for _, c := range b[:n] {
+		g.last = g.last<<8 | uint32(c)
+		g.n++
+		switch {
+		case g.aside == 0 && g.last == '<'<<24|'!'<<16|'-'<<8|'-':
+			g.aside, g.n = '-', 0
+		case g.aside == 0 && g.last&0xffff == '<'<<8|'?':
+			g.aside, g.n = '?', 0
+		case g.aside == '-' && g.n > 2 && g.last&0xffffff == '-'<<16|'-'<<8|'>', g.aside == '?' && g.last&0xffff == '?'<<8|'>':
+			g.aside = 0
+		case g.aside != 0 && g.n > maxAside:
+			return 0, errAside
+		}
+	}
+	return n, err
 }
 
 type position struct{ line, column int }
@@ -184,6 +227,9 @@ func (r *reader) read(from io.Reader) *formats.Finding {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		if errors.Is(err, errAside) {
+			return &formats.Finding{Rule: ruleLimit, Message: formats.Text{UK: "Файл XML містить задовгий коментар. Вилучіть його.", EN: "The XML has a comment that is too long. Remove it."}}
+		}
 		if err != nil {
 			return bad
 		}
@@ -256,8 +302,8 @@ func (r *reader) rel() string {
 	return ""
 }
 
-func (r *reader) end(text string) {
-	text = strings.TrimSpace(text)
+func (r *reader) end(raw string) {
+	text := strings.TrimSpace(raw)
 	rel := r.rel()
 	switch {
 	case len(r.path) < 3:
@@ -269,6 +315,8 @@ func (r *reader) end(text string) {
 			r.finishTransaction()
 			r.tx = nil
 		}
+	case r.tx != nil && strings.HasPrefix(rel, "RmtInf/Ustrd"):
+		r.tx.ustrd = append(r.tx.ustrd, raw) // a purpose is cut anywhere, also at a space
 	case r.tx != nil:
 		r.tx.set(rel, text)
 	case rel == "":
@@ -342,8 +390,6 @@ func (t *transaction) set(rel, text string) {
 		t.amount = text
 	case "CdtrAcct/Id/IBAN":
 		t.iban = text
-	case "RmtInf/Ustrd":
-		t.ustrd = append(t.ustrd, text)
 	case "RmtInf/Strd/TaxRmt/Rcrd/Ctgy":
 		t.category = append(t.category, text)
 	case "RmtInf/Strd/TaxRmt/Rcrd/AddtlInf", "RmtInf/Strd/AddtlRmtInf":
@@ -411,6 +457,3 @@ func cents(s string, control bool) (int64, error) {
 	}
 	return money.Hryvnias(s)
 }
-
-// HasMark says whether head begins with a UTF-8 byte order mark.
-func HasMark(head []byte) bool { return bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) }

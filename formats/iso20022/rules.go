@@ -105,7 +105,7 @@ func (r *reader) finishTransaction() {
 }
 
 func (r *reader) purpose(o *payment.Order, t *transaction) {
-	o.Purpose = strings.Join(append(t.ustrd, t.info...), "")
+	o.Purpose = strings.TrimSpace(strings.Join(append(t.ustrd, t.info...), ""))
 	if len(t.category) == 0 {
 		return
 	}

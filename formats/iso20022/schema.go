@@ -64,8 +64,12 @@ type problem struct {
 
 // validate holds r to the schema. The schema engine's own words are not passed
 // on: they may quote the document.
-func validate(engine *xsd.Engine, r io.Reader, size int64, limit int) []problem {
-	err := engine.ValidateWithOptions(r, xsd.ValidateOptions{
+//
+// Read is how far it came: up to there the XML is well-formed and its tokens are
+// within the bounds.
+func validate(engine *xsd.Engine, r io.Reader, size int64, limit int) (list []problem, read int64) {
+	counted := &counter{from: r}
+	err := engine.ValidateWithOptions(counted, xsd.ValidateOptions{
 		MaxErrors:             limit,
 		MaxInstanceDepth:      64,
 		MaxInstanceAttributes: 32,
@@ -74,9 +78,8 @@ func validate(engine *xsd.Engine, r io.Reader, size int64, limit int) []problem 
 		MaxInstanceBytes:      3*size + 1024, // windows-1251 grows in UTF-8
 	})
 	if err == nil {
-		return nil
+		return nil, counted.n
 	}
-	var list []problem
 	for _, err := range xsderrors.Flatten(err) {
 		var e *xsderrors.Error
 		if !errors.As(err, &e) {
@@ -89,7 +92,19 @@ func validate(engine *xsd.Engine, r io.Reader, size int64, limit int) []problem 
 		p.finding.Rule, p.finding.Message = explain(e)
 		list = append(list, p)
 	}
-	return list
+	return list, counted.n
+}
+
+// counter counts what is read.
+type counter struct {
+	from io.Reader
+	n    int64
+}
+
+func (c *counter) Read(b []byte) (int, error) {
+	n, err := c.from.Read(b)
+	c.n += int64(n)
+	return n, err
 }
 
 var textXML = formats.Text{
@@ -97,12 +112,17 @@ var textXML = formats.Text{
 	EN: "The XML is damaged or cut. Export it again and send the whole file.",
 }
 
+var textEncoding = formats.Text{
+	UK: "Файл повинен бути XML 1.0 у кодуванні UTF-8 (або windows-1251, якщо так указано в ньому).",
+	EN: "The file must be XML 1.0 in UTF-8 (or windows-1251 if it says so).",
+}
+
 func explain(e *xsderrors.Error) (rule string, m formats.Text) {
 	switch e.Code() {
 	case xsderrors.CodeUnsupportedDTD, xsderrors.CodeUnsupportedExternal, xsderrors.CodeUnsupportedEntity:
 		return ruleUnsafe, formats.Text{UK: "Файл містить DTD або сутності XML. Їх не дозволено: вивантажте файл без них.", EN: "The file has a DTD or XML entities. They are not allowed: export the file without them."}
 	case xsderrors.CodeUnsupportedNonUTF8, xsderrors.CodeUnsupportedXML11:
-		return ruleEncoding, formats.Text{UK: "Файл повинен бути XML 1.0 у кодуванні UTF-8.", EN: "The file must be XML 1.0 in UTF-8."}
+		return ruleEncoding, textEncoding
 	case xsderrors.CodeValidationLimit:
 		return ruleLimit, formats.Text{UK: "Файл XML завеликий або надто вкладений.", EN: "The XML is too large or too deeply nested."}
 	case xsderrors.CodeValidationXML:

@@ -194,7 +194,7 @@ var Rules = []formats.Rule[*Order]{
 	{
 		ID: "PO-070", Title: "the payer's account belongs to the sender", Citation: "the sender's entry in the register; " + citeBrama,
 		Check: func(c *formats.Context, o *Order, r report) {
-			if c.Owner == nil || len(c.Owner.Accounts) == 0 {
+			if c.Owner == nil || len(c.Owner.Accounts) == 0 || o.Payer.IBAN == "" { // missing: PO-020
 				return
 			}
 			for _, a := range c.Owner.Accounts {
@@ -208,7 +208,7 @@ var Rules = []formats.Rule[*Order]{
 	{
 		ID: "PO-071", Title: "the payer's code is the sender's", Citation: "the sender's entry in the register; " + citeBrama,
 		Check: func(c *formats.Context, o *Order, r report) {
-			if c.Owner != nil && c.Owner.EDRPOU != "" && o.Payer.Code != c.Owner.EDRPOU {
+			if c.Owner != nil && c.Owner.EDRPOU != "" && o.Payer.Code != "" && o.Payer.Code != c.Owner.EDRPOU { // missing: PO-030
 				r("payer.code", formats.Text{UK: "Код платника не збігається з кодом ЄДРПОУ відправника. Вкажіть свій код.", EN: "The payer's code is not the sender's EDRPOU. Give your own code."})
 			}
 		},

@@ -100,7 +100,11 @@ const (
 
 // Check reports what makes doc unfit to add.
 func Check(doc *io.SectionReader, add func(formats.Finding)) {
-	s := &scan{doc: doc, add: add, said: map[string]bool{}}
+	check(doc, maxStream, add)
+}
+
+func check(doc *io.SectionReader, limit int64, add func(formats.Finding)) {
+	s := &scan{doc: doc, add: add, limit: limit, said: map[string]bool{}}
 	s.ends()
 	s.all()
 }
@@ -109,6 +113,8 @@ type scan struct {
 	doc  *io.SectionReader
 	add  func(formats.Finding)
 	said map[string]bool
+	// limit is how far one stream is inflated.
+	limit int64
 
 	page     bool
 	inflated int64
@@ -193,10 +199,12 @@ type words struct {
 	hex  byte
 
 	inStream bool
-	objects  bool // names since "obj" that matter for the next stream
-	image    bool
-	strange  bool
-	wait     bool // "stream" was read; data begins after the line's end
+	// What was named since the last stream. Nothing else clears it: a word like
+	// "obj" may stand in a string, to deceive.
+	objects bool // an object stream
+	image   bool
+	strange bool // filters or parameters that we do not undo
+	wait    bool // "stream" was read; data begins after the line's end
 }
 
 func (w *words) next(c byte, at int64) {
@@ -244,6 +252,21 @@ func (w *words) next(c byte, at int64) {
 	}
 }
 
+// data reads what a stream holds. Only names matter there.
+func (w *words) data(b []byte) {
+	for len(b) > 0 {
+		if len(w.word) == 0 {
+			i := bytes.IndexByte(b, '/')
+			if i < 0 {
+				return
+			}
+			b = b[i:]
+		}
+		w.next(b[0], 0)
+		b = b[1:]
+	}
+}
+
 func (w *words) put(c byte) {
 	if len(w.word) >= 32 {
 		if w.word[0] == '/' {
@@ -274,7 +297,7 @@ func (w *words) finish() {
 	case bytes.HasSuffix(word, []byte("endstream")):
 		w.inStream = false
 	case bytes.Equal(word, []byte("obj")):
-		w.objects, w.image, w.strange, w.inStream = false, false, false, false
+		w.inStream = false
 	case !w.inStream && bytes.Equal(word, []byte("stream")):
 		w.wait = true
 	}
@@ -294,7 +317,7 @@ func (w *words) name(name string) {
 	switch {
 	case name == "Page":
 		s.page = true
-	case name == "ObjStm":
+	case name == "ObjStm" || name == "First": // some readers go by the second alone
 		w.objects = true
 	case name == "Image":
 		w.image = true
@@ -305,12 +328,13 @@ func (w *words) name(name string) {
 
 // stream looks into the data of a stream that begins at at.
 func (s *scan) stream(at int64, w *words) {
-	w.inStream = true
-	if w.objects && w.strange {
+	objects, image, strange := w.objects, w.image, w.strange
+	w.inStream, w.objects, w.image, w.strange = true, false, false, false
+	if objects && strange {
 		s.say(RuleObjects)
 		return
 	}
-	if w.image && !w.objects {
+	if image && !objects {
 		return // a picture; its raw bytes are looked at all the same
 	}
 	if s.streams++; s.streams > maxStreams || s.inflated > maxTotal {
@@ -332,16 +356,14 @@ func (s *scan) stream(at int64, w *words) {
 	if err != nil {
 		return // not Flate: what it holds stands in the file as it is
 	}
-	inner := words{scan: s, inStream: !w.objects}
+	inner := words{scan: s, inStream: !objects}
 	buf := make([]byte, 16<<10)
 	for n := int64(0); ; {
 		k, err := s.inflate.Read(buf)
-		for _, c := range buf[:k] {
-			inner.next(c, 0)
-		}
+		inner.data(buf[:k])
 		n += int64(k)
 		s.inflated += int64(k)
-		if n > maxStream || s.inflated > maxTotal {
+		if n > s.limit || s.inflated > maxTotal {
 			s.say(RuleInflate)
 			return
 		}

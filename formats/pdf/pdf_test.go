@@ -45,9 +45,12 @@ func deflate(s string) string {
 	return b.String()
 }
 
+// testLimit stands for maxStream, to be quick.
+const testLimit = 1 << 20
+
 func run(b []byte) []formats.Finding {
 	var found []formats.Finding
-	Check(io.NewSectionReader(bytes.NewReader(b), 0, int64(len(b))), func(f formats.Finding) { found = append(found, f) })
+	check(io.NewSectionReader(bytes.NewReader(b), 0, int64(len(b))), testLimit, func(f formats.Finding) { found = append(found, f) })
 	return found
 }
 
@@ -76,6 +79,9 @@ var cases = []struct {
 	{"PDF-010", "in an object stream", page(stream("/Type/ObjStm/N 1/First 4/Filter/FlateDecode", deflate("7 0 <</S/JavaScript>>")))},
 	{"PDF-010", "short name in an object stream", page(stream("/Type/ObjStm/N 1/First 4/Filter/FlateDecode", deflate("7 0 <</JS 8 0 R>>")))},
 	{"PDF-010", "in an object stream that pretends to be a picture", page(stream("/Type/ObjStm/Subtype/Image/Filter/FlateDecode", deflate("7 0 <</S/JavaScript>>")))},
+	{"PDF-010", "in an object stream without its type", page(stream("/N 1/First 4/Subtype/Image/Filter/FlateDecode", deflate("7 0 <</S/JavaScript>>")))},
+	{"PDF-010", "in an object stream with a deceiving string", page(stream("/Type/ObjStm/X( obj )/Subtype/Image/Filter/FlateDecode", deflate("7 0 <</S/JavaScript>>")))},
+	{"PDF-016", "two filters and a deceiving string", page(stream("/Type/ObjStm/Filter[/ASCIIHexDecode/FlateDecode]/X( obj )", "00>"))},
 	{"PDF-010", "in an object stream with CRLF", page("<</Type/ObjStm/Filter/FlateDecode>>\nstream\r\n" + deflate("7 0 <</S/JavaScript>>") + "\nendstream")},
 	{"PDF-010", "behind a false stream", page("<</Length 9>>\nstream\n7 0 obj <</S/JavaScript>> endobj\nendstream")},
 	{"PDF-010", "in an object stream cut short", page(stream("/Type/ObjStm/Filter/FlateDecode", deflate(strings.Repeat("7 0 <</S/JavaScript>> ", 50))[:40]))},
@@ -96,8 +102,8 @@ var cases = []struct {
 	{"ok PDF-016", "plain object stream", page(stream("/Type/ObjStm/N 1/First 4/Filter/FlateDecode", deflate("7 0 <</A 1>>")))},
 	{"PDF-016", "two filters", page(stream("/Type/ObjStm/Filter[/ASCIIHexDecode/FlateDecode]", "00>"))},
 	{"PDF-016", "a predictor", page(stream("/Type/ObjStm/Filter/FlateDecode/DecodeParms<</Predictor 12>>", deflate("7 0 <</A 1>>")))},
-	{"ok PDF-017", "a large picture is not inflated", page(stream("/Subtype/Image/Filter/FlateDecode", deflate(strings.Repeat("\x00", maxStream+1))))},
-	{"PDF-017", "a bomb", page(stream("/Filter/FlateDecode", deflate(strings.Repeat("\x00", maxStream+1))))},
+	{"ok PDF-017", "a large picture is not inflated", page(stream("/Subtype/Image/Filter/FlateDecode", deflate(strings.Repeat("\x00", testLimit+1))))},
+	{"PDF-017", "a bomb", page(stream("/Filter/FlateDecode", deflate(strings.Repeat("\x00", testLimit+1))))},
 }
 
 func TestRules(t *testing.T) {

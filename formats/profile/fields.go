@@ -145,9 +145,9 @@ func textProblem(s string, oneByte bool) (rule string, m formats.Text) {
 
 // foreign letters and signs stand in Ukrainian texts only when a page was
 // mistaken for another: box drawing (windows-1251 read as CP866), Serbian and
-// Macedonian letters (CP866 read as windows-1251).
+// Macedonian letters and rare signs (CP866 read as windows-1251).
 func foreign(r rune) bool {
-	return r >= 0x2500 && r <= 0x259F || strings.ContainsRune("ЂЃѓЉЊЌЋЏђљњќћџЈјЅѕ", r)
+	return r >= 0x2500 && r <= 0x259F || strings.ContainsRune("ЂЃѓЉЊЌЋЏђљњќћџЈјЅѕ†‡¤¦¬", r)
 }
 
 // foldCyrillicI makes і of a Latin i that stands in an otherwise Cyrillic word.

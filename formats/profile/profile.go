@@ -282,7 +282,15 @@ func (c *check) container() (string, bool) {
 	return "", false
 }
 
-func (c *check) extension() string { return strings.ToLower(path.Ext(c.options.Name)) }
+// extension is the name's, with ASCII letters in lower case.
+func (c *check) extension() string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, path.Ext(c.options.Name))
+}
 
 func (c *check) unknown() {
 	var uk, en []string
@@ -298,12 +306,26 @@ func (c *check) unknown() {
 	}})
 }
 
+// allowed says whether the sender may use the layout. One that cannot carry all
+// that its kind has, a payment without a payee, is only for a client whose entry
+// names it: what it leaves out must stand in an agreement.
 func (c *check) allowed(p *Profile) bool {
+	named := slices.Contains(c.options.Allowed, p.ref.Name)
+	if len(p.spec.Absent) > 0 && c.context.Owner != nil && !named {
+		return false
+	}
 	return (len(c.options.Kinds) == 0 || slices.Contains(c.options.Kinds, p.spec.Kind)) &&
-		(len(c.options.Allowed) == 0 || slices.Contains(c.options.Allowed, p.ref.Name))
+		(len(c.options.Allowed) == 0 || named)
 }
 
 func (c *check) nameAgrees(p *Profile, container string) {
+	// A signed container is named after its document (X.DBF.p7s), or not (X.p7s).
+	if slices.Contains([]string{".p7s", ".p7m", ".sig", ".asice", ".asics"}, c.extension()) {
+		c.options.Name = c.options.Name[:len(c.options.Name)-len(c.extension())]
+		if c.extension() == "" {
+			return
+		}
+	}
 	if c.options.Name == "" {
 		return
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/dbf"
 	"github.com/brama-gateway/brama/formats/iso20022"
 )
@@ -41,10 +40,7 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader) {
 	case "xml":
 		space, local, ok := iso20022.Root(c.doc)
 		if !ok {
-			c.add(formats.Finding{Rule: "XML-001", Message: formats.Text{
-				UK: "Файл XML пошкоджено або обрізано. Вивантажте його ще раз і надішліть повністю.",
-				EN: "The XML is damaged or cut. Export it again and send the whole file.",
-			}})
+			c.add(iso20022.Unreadable(c.doc))
 			return nil, nil
 		}
 		if space != iso20022.Namespace || local != "Document" {

@@ -17,6 +17,7 @@ import (
 	"github.com/brama-gateway/brama/formats/ident"
 	"github.com/brama-gateway/brama/formats/money"
 	"github.com/brama-gateway/brama/formats/payment"
+	"github.com/brama-gateway/brama/formats/statement"
 )
 
 // Payer is who pays in a sample.
@@ -272,4 +273,38 @@ func PDF(line string) []byte {
 	}
 	fmt.Fprintf(b, "trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", len(at)+1, xref)
 	return b.Bytes()
+}
+
+// Files are documents that payer may send today, by name. No two hold the same
+// payment.
+func Files(payer Payer, at time.Time) map[string][]byte {
+	day := strings.ReplaceAll(formats.KyivDate(at), "-", "")
+	return map[string][]byte{
+		"P0001.xml": Pain001("DEMO-"+day+"-0001", at, Orders(payer, at, 1, 2)),
+		"P0002.DBF": OshchadDBF(at, Orders(payer, at, 101, 3)),
+		"A0001.pdf": PDF("Invoice No 1 of " + formats.KyivDate(at)),
+	}
+}
+
+// Statement is a statement of the payer's account over the Kyiv day of at, with
+// count payments of Orders and the appropriation that covers them.
+func Statement(payer Payer, at time.Time, number string, count int) *statement.Statement {
+	day := formats.KyivDate(at)
+	s := &statement.Statement{Account: payer.IBAN, Owner: payer.Name, Currency: "UAH", Number: number, From: day, To: day, Opening: 100000}
+	for _, o := range Orders(payer, at, 1, count) {
+		s.Debits += o.Amount
+		s.Entries = append(s.Entries, statement.Entry{
+			Date: day, Amount: o.Amount, Number: o.Number, Purpose: o.Purpose, Reference: "S-" + o.Number,
+			Counterparty: statement.Counterparty{Name: o.Payee.Name, Code: o.Payee.Code, IBAN: o.Payee.IBAN},
+		})
+	}
+	s.Credits = s.Debits
+	if count > 0 {
+		s.Entries = append(s.Entries, statement.Entry{
+			Date: day, Credit: true, Amount: s.Credits, Number: "A-1", Purpose: "Асигнування на видатки",
+			Counterparty: statement.Counterparty{Name: "Казначейство України", Code: "37567646", IBAN: Account("820172", 1000)},
+		})
+	}
+	s.Closing = s.Opening + s.Credits - s.Debits
+	return s
 }

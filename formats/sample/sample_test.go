@@ -19,7 +19,7 @@ func TestSamplesAreClean(t *testing.T) {
 		time.Date(2026, 7, 1, 22, 30, 0, 0, time.UTC), // the next day in Kyiv
 		time.Date(2026, 12, 31, 23, 59, 0, 0, time.UTC),
 	} {
-		for _, count := range []int{1, 2, 500} {
+		for _, count := range []int{1, 2, 100} {
 			orders := sample.Orders(payer, at, 1000, count)
 			for name, doc := range map[string][]byte{
 				"P0001.xml": sample.Pain001("M-1", at, orders),
@@ -35,6 +35,23 @@ func TestSamplesAreClean(t *testing.T) {
 					t.Errorf("%s: %d entries, want %d", name, len(r.Entries), count)
 				}
 			}
+		}
+	}
+}
+
+func TestFilesAndStatement(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	payer := sample.DemoPayer()
+	for name, doc := range sample.Files(payer, at) {
+		r := profile.Builtin().Check(formats.Context{At: at}, profile.Options{Name: name}, io.NewSectionReader(bytes.NewReader(doc), 0, int64(len(doc))))
+		if !r.OK() || len(r.Findings) > 0 {
+			t.Errorf("%s: %+v", name, r.Findings)
+		}
+	}
+	for _, count := range []int{0, 1, 20} {
+		if r := sample.Statement(payer, at, "1", count).Check(); !r.OK() {
+			t.Errorf("%d: %+v", count, r.Findings)
 		}
 	}
 }

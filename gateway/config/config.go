@@ -130,7 +130,7 @@ func Default() *Config {
 		Intake: Intake{
 			Hold:      24 * time.Hour,
 			Stable:    500 * time.Millisecond,
-			Temporary: []string{".*", "*.part", "*.filepart", "*.tmp", "~*", "*~"},
+			Temporary: []string{".*", "*.part", "*.partial", "*.filepart", "*.tmp", "*.uploading", "~*", "*~"},
 		},
 		Seal:  Seal{Key: "keys/seal.key", Certificate: "keys/seal.pem", Chain: []string{"keys/seal-ca.pem"}},
 		Trust: Trust{Dir: "trust"},
@@ -141,8 +141,8 @@ func Default() *Config {
 			Checkpoints: "@every 1m",
 		},
 		Limits: Limits{
-			File: 64 << 20, Files: 1000, Bytes: 1 << 30,
-			Connections: 500, ClientConnections: 8, FreeDisk: 1 << 30,
+			File: 64 << 20, Files: 10_000, Bytes: 1 << 30,
+			Connections: 2000, ClientConnections: 128, FreeDisk: 256 << 20,
 		},
 		Keep:     Keep{Unfinished: 7 * 24 * time.Hour, Outbox: 90 * 24 * time.Hour},
 		Log:      Log{Level: "info", Format: "json"},

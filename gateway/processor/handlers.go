@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -192,6 +193,9 @@ func (s *Server) lease(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
+	if s.asked != nil {
+		s.asked(r.Context())
+	}
 	leases, err := s.core.Lease(ctx, q.Max, time.Duration(q.Wait), ttl)
 	if err != nil && s.stopping.Err() != nil {
 		return &unavailable
@@ -298,7 +302,12 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := r.PathValue("name")
-	for _, p := range sub.Parts {
+	parts := sub.Parts
+	if name == "document" && sub.SHA256 != "" {
+		// What was signed, also out of a container; a part of this very name goes before.
+		parts = append(slices.Clone(parts), gateway.Part{Name: name, SHA256: sub.SHA256})
+	}
+	for _, p := range parts {
 		if p.Name != name {
 			continue
 		}

@@ -74,7 +74,9 @@ type Options struct {
 	UIDs   []uint32
 	GIDs   []uint32
 	Limits Limits
-	Log    *zap.Logger // nil: silent
+	// Asked is called before a question for work is answered; nil: nothing.
+	Asked func(context.Context)
+	Log   *zap.Logger // nil: silent
 }
 
 // Server serves the protocol. Make it with New.
@@ -83,6 +85,7 @@ type Server struct {
 	socket string
 	peers  peers
 	limits Limits
+	asked  func(context.Context)
 	log    *zap.Logger
 	http   *http.Server
 
@@ -118,7 +121,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	s := &Server{core: o.Core, socket: o.Socket, peers: peers{uids: o.UIDs, gids: o.GIDs}, limits: *l, log: o.Log}
+	s := &Server{core: o.Core, socket: o.Socket, peers: peers{uids: o.UIDs, gids: o.GIDs}, limits: *l, asked: o.Asked, log: o.Log}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.Handler(),

@@ -213,7 +213,10 @@ func free(dir string) (int64, error) {
 // View calls read with one consistent state: that of the last commit before its
 // first call.
 func (s *Store) View(ctx context.Context, read func(spool.Reader) error) error {
-	if err := errors.Join(ctx.Err(), s.enter()); err != nil {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.views.Done()

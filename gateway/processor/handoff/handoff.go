@@ -32,6 +32,8 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -65,6 +67,10 @@ type Handoff struct {
 	o   Options
 	log *zap.Logger
 
+	asked   atomic.Int64                       // when work was asked for on the socket, Unix nanoseconds
+	waiting atomic.Pointer[context.CancelFunc] // ends a wait for work
+
+	mu    sync.Mutex // one pass or withdrawal at a time; guards what follows
 	held  map[spool.ID]*held
 	seen  map[string]*sight // statements, by CLIENT/NAME
 	said  map[string]bool   // logged once
@@ -196,6 +202,8 @@ func (h *Handoff) open() (r *root, closeAll func(), err error) {
 
 // pass looks at everything once, and waits for new work up to wait.
 func (h *Handoff) pass(ctx context.Context, wait time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	r, closeAll, err := h.open()
 	defer closeAll()
 	if err != nil {
@@ -265,23 +273,29 @@ func (h *Handoff) adopt(r *root) error {
 	return nil
 }
 
-// takeBack removes a folder from ready: hidden first, in one step, so that the
-// processor never sees half of it.
+// takeBack removes a folder from ready, if it lies there.
 func (h *Handoff) takeBack(r *root, name string) error {
+	_, err := h.takeAway(r, name)
+	return err
+}
+
+// takeAway is takeBack that says whether the folder lay there: hidden first, in
+// one step, so that the processor either has it or never sees half of it.
+func (h *Handoff) takeAway(r *root, name string) (lay bool, err error) {
 	if !strings.HasPrefix(name, folder.HiddenPrefix) {
 		hidden := folder.HiddenPrefix + "back-" + name
 		if err := r.ready.RemoveAll(hidden, depth); err != nil {
-			return err
+			return false, err
 		}
 		if err := r.ready.Rename(name, r.ready, hidden); err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
-				return nil
+				return false, nil
 			}
-			return err
+			return false, err
 		}
 		name = hidden
 	}
-	return r.ready.RemoveAll(name, depth)
+	return true, r.ready.RemoveAll(name, depth)
 }
 
 // settle answers, extends or takes back one document.

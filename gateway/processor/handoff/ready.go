@@ -29,8 +29,17 @@ func (h *Handoff) lease(ctx context.Context, r *root, wait time.Duration) error 
 	if free <= 0 || h.quiet.After(h.o.Now()) {
 		return nil
 	}
-	got, err := h.o.Core.Lease(ctx, free, wait, h.o.TTL)
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h.waiting.Store(&cancel)
+	if h.yielding() {
+		return nil
+	}
+	got, err := h.o.Core.Lease(asking, free, wait, h.o.TTL)
 	if err != nil {
+		if h.yielding() && errors.Is(err, context.Canceled) {
+			return nil
+		}
 		return err
 	}
 	var errs []error

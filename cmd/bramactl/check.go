@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/profile"
+	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/profiles"
+)
+
+// checkReport is the output of check --json: the receipt that the daemon would
+// write, as far as it does not depend on what came before (docs/receipts.md).
+type checkReport struct {
+	Document   string                  `json:"document"`
+	SHA256     string                  `json:"sha256"`
+	Size       int64                   `json:"size"`
+	At         time.Time               `json:"at"`
+	Outcome    gateway.Outcome         `json:"outcome"`
+	Kind       formats.Kind            `json:"kind,omitempty"`
+	Profile    formats.ProfileRef      `json:"profile"`
+	Totals     *gateway.Totals         `json:"totals,omitempty"`
+	Findings   []formats.Finding       `json:"findings"`
+	More       int                     `json:"moreFindings,omitempty"`
+	Signatures []gateway.SignatureView `json:"signatures"`
+}
+
+// check gives the verdict that the daemon would give on files, with the daemon's
+// own function. Several files are one submission. It asks nobody and keeps
+// nothing: that a document was accepted before only the daemon knows.
+func check(c *call, args []string) error {
+	var id, name string
+	var formatOnly bool
+	var at moment
+	flags := c.flags()
+	flags.StringVar(&id, "client", "", "")
+	flags.StringVar(&name, "profile", "", "")
+	flags.BoolVar(&formatOnly, "format-only", false, "")
+	flags.Var(&at, "at", "")
+	files, err := c.parse(flags, args, 1, -1)
+	if err != nil {
+		return err
+	}
+	if at.IsZero() {
+		at.Time = time.Now()
+	}
+	k := gateway.Case{Received: at.Time, At: at.Time, Profile: name, FormatOnly: formatOnly, Trust: pki.NewStore(nil, nil, nil)}
+	if err := c.pieces(&k, files); err != nil {
+		return err
+	}
+	if err := c.surroundings(&k, client.ID(id)); err != nil {
+		return err
+	}
+	if name != "" && !slices.Contains(k.Profiles.Names(), name) {
+		return usageError{fmt.Errorf(c.t("профілю %q немає; є: %s", "there is no profile %q; there are: %s"), name, k.Profiles.Names())}
+	}
+	v := gateway.Examine(k)
+	out := checkReport{
+		Document: v.Document, SHA256: v.SHA256, Size: v.Size, At: at.UTC(), Outcome: v.Outcome, Kind: v.Kind, Profile: v.Profile,
+		Totals: v.Totals(), Findings: v.Findings, More: v.More, Signatures: v.Signatures,
+	}
+	if out.Findings == nil {
+		out.Findings = []formats.Finding{}
+	}
+	if out.Signatures == nil {
+		out.Signatures = []gateway.SignatureView{}
+	}
+	if c.json {
+		err = c.writeJSON(out)
+	} else {
+		c.printf("%s", v.Text(c.lang))
+	}
+	if err != nil {
+		return err
+	}
+	switch v.Outcome {
+	case gateway.Accepted:
+		return nil
+	case gateway.Held:
+		return verdict(exitUndecided)
+	}
+	return verdict(exitNo)
+}
+
+// pieces reads the files; what each is, its content says, as at the entrances.
+func (c *call) pieces(k *gateway.Case, files []string) error {
+	for _, f := range files {
+		content, err := c.readFile(f)
+		if err != nil {
+			return err
+		}
+		p, err := gateway.NewPiece(filepath.Base(f), io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
+		if err != nil {
+			return err
+		}
+		k.Pieces = append(k.Pieces, p)
+		switch {
+		case p.Role == gateway.RoleSignature:
+		case p.Role == gateway.RoleContainer && k.Document != "":
+			// A container beside its document: the gateway refuses the two together.
+		case k.Document != "":
+			return usageError{fmt.Errorf("%s, %s: %s", k.Document, p.Name, c.t("два документи; кілька файлів - це одне подання: документ і його окремі підписи", "two documents; several files are one submission: a document and its detached signatures"))}
+		default:
+			k.Document = p.Name
+		}
+	}
+	if k.Document == "" {
+		return usageError{errors.New(c.t("лише підписи; додайте документ", "only signatures; add the document"))}
+	}
+	return nil
+}
+
+// surroundings adds register entry, trust and profiles to a case. The format can
+// be checked without any configuration.
+func (c *call) surroundings(k *gateway.Case, id client.ID) error {
+	cfg, err := config.Load(c.configFile())
+	if err != nil {
+		if !k.FormatOnly || id != "" || c.config != "" {
+			return err
+		}
+		k.Profiles = profile.Builtin()
+		return nil
+	}
+	all, err := profiles.Open(cfg.Profiles)
+	if err != nil {
+		return err
+	}
+	k.Profiles = all.Set()
+	if k.FormatOnly && id == "" {
+		return nil
+	}
+	if !k.FormatOnly {
+		dir, err := c.openTrust()
+		if err != nil {
+			return err
+		}
+		k.Trust = dir.Snapshot()
+	}
+	op, done, err := c.operator()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if id == "" {
+		rows, err := op.Clients(c)
+		if err != nil {
+			return err
+		}
+		if len(rows) != 1 {
+			return usageError{errors.New(c.t("клієнтів у реєстрі кілька, назвіть одного: --client ID", "the register has not just one client, name it: --client ID"))}
+		}
+		id = rows[0].ID
+	}
+	text, err := op.Client(c, id)
+	if err != nil {
+		return err
+	}
+	entry, err := client.ParseStored([]byte(text))
+	k.Entry = &entry
+	return err
+}

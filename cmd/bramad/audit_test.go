@@ -1,0 +1,439 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/engine"
+	"github.com/brama-gateway/brama/gateway/keys"
+	"github.com/brama-gateway/brama/spool"
+)
+
+// audit opens the store of a daemon that has ended and holds it against what the
+// peers were told.
+func audit(t *testing.T, l *load) {
+	t.Helper()
+	cfg, err := config.Load(l.s.path("brama.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(t.Context(), cfg, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Store.Close()
+	a := &auditor{T: t, load: l, e: e, parts: map[spool.ID]map[string]spool.Part{}, receipts: map[spool.ID]map[int]gateway.Receipt{}}
+	anchors, err := keys.Certificates(l.s.path("keys", "seal-ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.anchors = pki.NewStore(anchors, nil, nil)
+
+	a.bytes()
+	if err := e.Store.View(t.Context(), a.read); err != nil {
+		t.Fatal(err)
+	}
+	a.journal()
+	a.answers()
+	a.documents()
+	a.statementsWhole()
+	a.mirror()
+}
+
+// auditor is what the store holds.
+type auditor struct {
+	*testing.T
+	load    *load
+	e       *engine.Engine
+	anchors *pki.Store
+
+	items      []spool.Item // submissions, in order
+	statements []spool.Item
+	parts      map[spool.ID]map[string]spool.Part
+	posts      []spool.Post
+	events     []spool.Event
+	kept       []spool.Kept
+	receipts   map[spool.ID]map[int]gateway.Receipt
+}
+
+// bytes: nothing is damaged, and when what crashes left lying is swept away
+// nothing else is there than what belongs to somebody.
+func (a *auditor) bytes() {
+	swept, err := a.e.Store.Sweep(a.Context())
+	if err != nil {
+		a.Fatal(err)
+	}
+	problems, err := a.e.Store.Integrity(a.Context(), true)
+	if err != nil {
+		a.Fatal(err)
+	}
+	for _, p := range problems {
+		a.Errorf("integrity: %s", p)
+	}
+	again, err := a.e.Store.Sweep(a.Context())
+	if err != nil || again != 0 {
+		a.Errorf("a second sweep removes %d contents, %v", again, err)
+	}
+	a.Logf("%d contents that nobody owned were swept away", swept)
+	drafts, err := os.ReadDir(a.load.s.path("state", "drafts"))
+	if err != nil {
+		a.Fatal(err)
+	}
+	for _, d := range drafts {
+		a.Errorf("stray draft %s", d.Name())
+	}
+}
+
+func (a *auditor) read(r spool.Reader) (err error) {
+	for _, q := range []struct {
+		queue spool.Queue
+		into  *[]spool.Item
+	}{{gateway.Submissions, &a.items}, {gateway.Statements, &a.statements}} {
+		for after := spool.ID(0); ; {
+			page, err := r.Items(spool.Query{Queue: q.queue, After: after})
+			if err != nil {
+				return err
+			}
+			if len(page) == 0 {
+				break
+			}
+			*q.into = append(*q.into, page...)
+			after = page[len(page)-1].ID
+		}
+	}
+	for _, it := range slices.Concat(a.items, a.statements) {
+		parts, err := r.Parts(it.ID)
+		if err != nil {
+			return err
+		}
+		a.parts[it.ID] = map[string]spool.Part{}
+		for _, p := range parts {
+			a.parts[it.ID][p.Name] = p
+		}
+	}
+	for _, box := range []string{"receipts", "outbox"} {
+		for after := ""; ; {
+			page, err := r.Posts(spool.PostQuery{Owner: "demo", Box: box, After: after})
+			if err != nil {
+				return err
+			}
+			if len(page) == 0 {
+				break
+			}
+			a.posts = append(a.posts, page...)
+			after = page[len(page)-1].Name
+		}
+	}
+	for after := int64(0); ; {
+		page, err := r.Events(after, 1000)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			break
+		}
+		a.events = append(a.events, page...)
+		after = page[len(page)-1].Seq
+	}
+	a.kept, err = r.Kept("")
+	return err
+}
+
+func (a *auditor) content(p spool.Part) []byte {
+	blob, err := a.e.Store.Open(context.Background(), p.Content.SHA256)
+	if err != nil {
+		a.Errorf("item %s, part %s: %v", p.Item, p.Name, err)
+		return nil
+	}
+	defer blob.Close()
+	b, err := io.ReadAll(io.NewSectionReader(blob, 0, blob.Size()))
+	if err != nil || hexSum(b) != p.Content.SHA256 {
+		a.Errorf("item %s, part %s: not the bytes of its hash, %v", p.Item, p.Name, err)
+	}
+	return b
+}
+
+// journal: numbered without gaps; one decision and at most one last answer for
+// each submission, and they name the receipt that is there.
+func (a *auditor) journal() {
+	type seen struct{ decided, answered int }
+	count := map[spool.ID]*seen{}
+	ids := map[spool.ID]bool{}
+	for i, ev := range a.events {
+		if ev.Seq != int64(i+1) {
+			a.Fatalf("journal: record %d has number %d", i+1, ev.Seq)
+		}
+		if ids[ev.ID] {
+			a.Errorf("journal: two records are called %s", ev.ID)
+		}
+		ids[ev.ID] = true
+		var rec struct{ Receipt, To string }
+		if err := json.Unmarshal(ev.Record, &rec); err != nil {
+			a.Errorf("journal: record %d: %v", ev.Seq, err)
+		}
+		if count[ev.Item] == nil {
+			count[ev.Item] = &seen{}
+		}
+		receipt := ""
+		switch {
+		case ev.Kind == "decided":
+			count[ev.Item].decided++
+			receipt = ".receipt1.json"
+		case ev.Kind == "answered" && (rec.To == "processed" || rec.To == "returned"):
+			count[ev.Item].answered++
+			receipt = ".receipt2.json"
+		}
+		if receipt == "" {
+			continue
+		}
+		found := false
+		for name, p := range a.parts[ev.Item] {
+			found = found || strings.HasSuffix(name, receipt) && p.Content.SHA256 == rec.Receipt
+		}
+		if !found {
+			a.Errorf("journal: record %d names a receipt that item %s does not have", ev.Seq, ev.Item)
+		}
+	}
+	for _, it := range a.items {
+		n := count[it.ID]
+		if n == nil {
+			a.Errorf("submission %s is not in the journal", it.ID)
+			continue
+		}
+		answers := 0
+		if it.State == gateway.StateProcessed || it.State == gateway.StateReturned {
+			answers = 1
+		}
+		if n.decided != 1 || n.answered != answers {
+			a.Errorf("submission %s is %s: decided %d times, answered %d times", it.ID, it.State, n.decided, n.answered)
+		}
+	}
+}
+
+// answers: every submission has one receipt 1, one receipt 2 if the processor has
+// answered it, both sealed, under a name of its own, and nothing else in the box.
+func (a *auditor) answers() {
+	want := map[string]spool.ID{} // what must be in the box of receipts
+	labels := map[string]bool{}
+	for _, it := range a.items {
+		if labels[it.Label] || it.Label == "" {
+			a.Errorf("submission %s: label %q is not its own", it.ID, it.Label)
+		}
+		labels[it.Label] = true
+		outcomes := map[int]gateway.Outcome{1: gateway.Accepted}
+		switch it.State {
+		case gateway.StateRejected, gateway.StateDuplicate:
+			outcomes[1] = gateway.Outcome(it.State)
+		case gateway.StateProcessed, gateway.StateReturned:
+			outcomes[2] = gateway.Outcome(it.State)
+		case gateway.StateAccepted, gateway.StateLeased:
+		default:
+			a.Errorf("submission %s (%s, %s): left as %s", it.ID, it.Label, it.Kind, it.State)
+			continue
+		}
+		a.receipts[it.ID] = map[int]gateway.Receipt{}
+		for n, outcome := range outcomes {
+			base := fmt.Sprintf("%s.receipt%d", it.Label, n)
+			for _, ending := range []string{".json", ".json.p7s", ".txt"} {
+				want[base+ending] = it.ID
+			}
+			if strings.HasPrefix(it.Name, "pain") && it.Kind == "payment_instruction" {
+				want[base+".pain002.xml"] = it.ID
+			}
+			a.receipts[it.ID][n] = a.receipt(it, n, base, outcome)
+		}
+		for name, p := range a.parts[it.ID] {
+			if p.Role == gateway.RoleReceipt && want[name] != it.ID {
+				a.Errorf("submission %s is %s and has %s", it.ID, it.State, name)
+			}
+			if p.Role == gateway.RoleNotice && it.Label == "" {
+				a.Errorf("submission %s has %s", it.ID, name)
+			}
+		}
+	}
+	for _, p := range a.posts {
+		if p.Box != "receipts" {
+			continue
+		}
+		if want[p.Name] != p.Item {
+			a.Errorf("%s in the box of receipts is of %s and should be of %s", p.Name, p.Item, want[p.Name])
+		}
+		delete(want, p.Name)
+	}
+	for name, id := range want {
+		a.Errorf("submission %s: %s is not in the box of receipts", id, name)
+	}
+}
+
+// receipt reads a receipt and proves its seal.
+func (a *auditor) receipt(it spool.Item, n int, base string, outcome gateway.Outcome) (r gateway.Receipt) {
+	body := a.content(a.parts[it.ID][base+".json"])
+	if err := json.Unmarshal(body, &r); err != nil {
+		a.Errorf("%s: %v", base, err)
+		return r
+	}
+	if r.Receipt != n || r.Outcome != outcome || r.Submission != it.ID || r.SHA256 != it.SHA256 || r.Document != it.Name {
+		a.Errorf("%s of %s, which is %s: says receipt %d of %s, %s", base, it.ID, it.State, r.Receipt, r.Submission, r.Outcome)
+	}
+	a.sealed(base+".json", body, a.content(a.parts[it.ID][base+".json.p7s"]))
+	return r
+}
+
+// sealed proves a seal as a client would: detached, over these bytes, by a
+// certificate under seal-ca.pem. Its revocation is not a question here.
+func (a *auditor) sealed(name string, body, seal []byte) {
+	document := io.NewSectionReader(bytes.NewReader(body), 0, int64(len(body)))
+	report := cades.Validate(cades.Input{Container: seal, Detached: document}, cades.Options{At: time.Now(), Trust: a.anchors})
+	if len(report.Signatures) != 1 || report.Indication != cades.TotalPassed && report.SubIndication != cades.TryLater {
+		a.Errorf("%s: its seal does not hold: %s %s %s", name, report.Indication, report.SubIndication, report.Detail)
+	}
+}
+
+// documents: what was answered OK is there, was accepted once, and what came
+// again is a duplicate that names the first. Nobody's documents are not there.
+func (a *auditor) documents() {
+	l := a.load
+	bySum := map[string][]spool.Item{}
+	for _, it := range a.items {
+		bySum[it.SHA256] = append(bySum[it.SHA256], it)
+		if l.all[it.SHA256] == nil {
+			a.Errorf("submission %s, %s: a document that nobody sent", it.ID, it.Label)
+		}
+	}
+	for _, k := range a.kept {
+		a.Errorf("unfinished file %s is still kept", k.Name)
+	}
+	duplicates := 0
+	for sum, p := range l.papers {
+		items := bySum[sum]
+		if len(items) == 0 {
+			a.Errorf("%s: answered OK and lost", p.name)
+			continue
+		}
+		if len(items) > 1+p.resent {
+			a.Errorf("%s: %d files of it sent again, and %d submissions", p.name, p.resent, len(items))
+		}
+		// In the order of the decisions: of two that a crash left side by side the
+		// later one may be examined first.
+		slices.SortFunc(items, func(x, y spool.Item) int { return x.Decided.Compare(y.Decided) })
+		var first spool.Item // the last accepted one
+		for _, it := range items {
+			r := a.receipts[it.ID][1]
+			switch {
+			case p.refused && r.Outcome == gateway.Rejected:
+			case p.refused:
+				a.Errorf("%s lacks a signature and is %s", p.name, it.State)
+			case r.Outcome == gateway.Duplicate:
+				duplicates++
+				if r.First == nil || first.ID == 0 || *r.First != first.ID {
+					a.Errorf("%s: duplicate %s names %v, the first is %s", p.name, it.ID, r.First, first.ID)
+				}
+			case r.Outcome != gateway.Accepted:
+				a.Errorf("%s (%s, %d sent again) is %s: %v", p.name, it.Label, p.resent, it.State, r.Findings)
+			case first.ID != 0 && (first.State != gateway.StateReturned || !it.Decided.After(a.receipts[first.ID][2].Decided)):
+				a.Errorf("%s: accepted twice, as %s and %s", p.name, first.ID, it.ID)
+			default:
+				first = it
+			}
+		}
+		if !p.refused && first.ID == 0 {
+			a.Errorf("%s: answered OK and not accepted", p.name)
+		}
+		for _, f := range p.files {
+			there := false
+			for _, it := range items {
+				there = there || a.parts[it.ID][f.name].Content.SHA256 == f.sum
+			}
+			if !there {
+				a.Errorf("%s: answered OK and in no submission", f.name)
+			}
+		}
+	}
+	for id, outcome := range l.answers {
+		if a.receipts[id][2].Outcome != outcome {
+			a.Errorf("submission %s: the processor's answer %s was confirmed and receipt 2 says %q", id, outcome, a.receipts[id][2].Outcome)
+		}
+	}
+	a.Logf("%d submissions of %d documents answered OK, %d of them duplicates; %d journal records", len(a.items), len(l.papers), duplicates, len(a.events))
+}
+
+// statementsWhole: what was confirmed is there once, with its seal, and the
+// numbers have no gaps.
+func (a *auditor) statementsWhole() {
+	names := map[string]spool.ID{}
+	for i, it := range a.statements {
+		if it.Label != fmt.Sprintf("%06d", i+1) {
+			a.Errorf("statement %d has number %s", i+1, it.Label)
+		}
+		if names[it.Name] != 0 {
+			a.Errorf("statement %s is there twice", it.Name)
+		}
+		names[it.Name] = it.ID
+		body := a.content(a.parts[it.ID][it.Name])
+		a.sealed(it.Name, body, a.content(a.parts[it.ID][it.Name+".p7s"]))
+	}
+	for name, id := range a.load.statements {
+		if names[name] != id {
+			a.Errorf("statement %s was confirmed as %s and is %s", name, id, names[name])
+		}
+	}
+	if len(names) != len(a.load.statements) {
+		a.Errorf("%d statements, %d confirmed", len(names), len(a.load.statements))
+	}
+}
+
+// mirror: the client's real folders show what is in the boxes, and nothing else.
+func (a *auditor) mirror() {
+	for _, box := range []string{"receipts", "outbox"} {
+		want := map[string]spool.Post{}
+		for _, p := range a.posts {
+			if p.Box == box {
+				want[p.Name] = p
+			}
+		}
+		dir := a.load.s.path("clients", "demo", box)
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			a.Fatal(err)
+		}
+		for _, f := range entries {
+			p, ok := want[f.Name()]
+			if f.Name() == ".brama-box" { // the outbox's own
+				continue
+			}
+			if !ok {
+				a.Errorf("%s: nobody has posted %s", box, f.Name())
+				continue
+			}
+			delete(want, f.Name())
+			b, err := os.ReadFile(dir + "/" + f.Name())
+			if err != nil || hexSum(b) != a.parts[p.Item][p.Part].Content.SHA256 {
+				a.Errorf("%s: %s is not what was posted, %v", box, f.Name(), err)
+			}
+		}
+		for name := range want {
+			a.Errorf("%s: %s is not in the client's folder", box, name)
+		}
+	}
+	left, err := os.ReadDir(a.load.s.path("clients", "demo", "inbox"))
+	if err != nil {
+		a.Fatal(err)
+	}
+	for _, f := range left {
+		a.Errorf("inbox: %s was left", f.Name())
+	}
+}
