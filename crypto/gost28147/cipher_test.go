@@ -113,7 +113,7 @@ func TestShared(t *testing.T) {
 	v.run(t)
 }
 
-// The vector is of the self-test of a public implementation of order 1236/5/453.
+// The vector is of the self-test of a public implementation.
 func TestWrap(t *testing.T) {
 	t.Parallel()
 	wrapCase(t, "01000000010000000100000001000000ffffffffffffffffffffffffffffffff", "f477da7aa6424a88",

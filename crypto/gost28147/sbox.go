@@ -23,7 +23,7 @@ type SBox struct {
 
 // The substitution blocks that Ukrainian certificates were found with.
 var (
-	// DKE1 is DKE No 1 of the order that approved the blocks; the default
+	// DKE1 is DKE No 1; the default
 	// wherever a key or container names none.
 	DKE1 = constant("a9d6eb45f13c708280c4967b231f5eadf658eba4c037291d38d96bf025ca4e17" +
 		"f8e9720dc615b43a28975f0bc1dea36438b564ea2c179fd0123e6db8fac57904")

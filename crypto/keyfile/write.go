@@ -28,7 +28,7 @@ func (k *DSTUKey) pkcs8(attributes []byte) []byte {
 }
 
 // EncryptPKCS8 puts a PrivateKeyInfo of any algorithm under a password: PBES2 with
-// PBKDF2 over HMAC GOST 34.311 and GOST 28147 in CFB, as order 2782/5/689 has it.
+// PBKDF2 over HMAC GOST 34.311 and GOST 28147 in CFB.
 // Salt and start vector are read from random. The result does not show an alteration.
 func EncryptPKCS8(plain, password []byte, iterations int, random io.Reader) ([]byte, error) {
 	var seed [gost34311.Size + gost28147.BlockSize]byte
