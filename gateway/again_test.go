@@ -237,11 +237,13 @@ func TestSameNumberTwiceInOneFile(t *testing.T) {
 	r := stage(t)
 	orders := sample.Orders(sample.DemoPayer(), r.Clock.Now(), 1, 2)
 	orders[1].Number = orders[0].Number
-	r.Send("A.DBF.p7s", r.Signed(sample.OshchadDBF(r.Clock.Now(), orders)))
-	got := r.Receipt("A.DBF.p7s", 1)
-	t.Logf("\n%s", r.Read("/receipts/A.DBF.p7s.receipt1.txt"))
-	if got.Outcome != gateway.Rejected || got.Findings[0].Record != 2 {
-		t.Errorf("%+v", got)
+	for name, doc := range map[string][]byte{"A.DBF": sample.OshchadDBF(r.Clock.Now(), orders), "A.xml": sample.Pain001("M", r.Clock.Now(), orders)} {
+		r.Send(name+".p7s", r.Signed(doc))
+		got := r.Receipt(name+".p7s", 1)
+		t.Logf("\n%s", r.Read("/receipts/"+name+".p7s.receipt1.txt"))
+		if got.Outcome != gateway.Rejected || got.Findings[0].Record != 2 {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 
@@ -313,4 +315,22 @@ func TestNoFreshRevocationList(t *testing.T) {
 	r.Advance(24 * time.Hour)
 	r.Settle()
 	expect(t, r.Receipt("C.DBF.p7s", 1), gateway.Rejected, "SIG-TRY-LATER")
+}
+
+// A client that has not seen the OK sends the document once more, alone: it is
+// answered at once, and does not wait for signatures that were sent before.
+func TestDocumentAloneAfterItsAcceptance(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.New(t, gatewaytest.Setup{})
+	doc := r.DBF(1, 1)
+	r.Upload("P.DBF.p7s", r.Detached(doc, r.Head, r.Accountant))
+	r.Send("P.DBF", doc)
+	expect(t, r.Receipt("P.DBF", 1), gateway.Accepted)
+	r.Send("P.DBF", doc)
+	expect(t, r.Receipt("P.DBF.2", 1), gateway.Duplicate, "DUP-001")
+	// Another document of the name is a new one and waits.
+	r.Send("P.DBF", r.DBF(2, 1))
+	if got := r.Notice("P.DBF.3"); got.Outcome != gateway.Held {
+		t.Errorf("another document: %s", got.Outcome)
+	}
 }

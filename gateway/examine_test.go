@@ -57,10 +57,14 @@ func TestFaultIsNoYes(t *testing.T) {
 		"nothing":  {},
 		"no trust": {Entry: &e, Received: r.Clock.Now(), At: r.Clock.Now(), Profiles: profile.Builtin(), Pieces: []gateway.Piece{{Name: "x", Role: gateway.RoleContainer, Content: sectionOf(r.Signed(doc))}}},
 		"no entry": {Received: r.Clock.Now(), At: r.Clock.Now(), Trust: r.Trust.Snapshot(), Profiles: profile.Builtin(), Pieces: []gateway.Piece{{Name: "x", Role: gateway.RoleContainer, Content: sectionOf(r.Signed(doc))}}},
-		"no profiles": {Entry: &e, Received: r.Clock.Now(), At: r.Clock.Now(), Trust: r.Trust.Snapshot(), Profiles: &profile.Set{},
-			Pieces: []gateway.Piece{{Name: "x", Role: gateway.RoleContainer, Content: sectionOf(r.Signed(doc))}}},
-		"nil profiles": {Entry: &e, Received: r.Clock.Now(), At: r.Clock.Now(), Trust: r.Trust.Snapshot(),
-			Pieces: []gateway.Piece{{Name: "x", Role: gateway.RoleContainer, Content: sectionOf(r.Signed(doc))}}},
+		"no profiles": {
+			Entry: &e, Received: r.Clock.Now(), At: r.Clock.Now(), Trust: r.Trust.Snapshot(), Profiles: &profile.Set{},
+			Pieces: []gateway.Piece{{Name: "x", Role: gateway.RoleContainer, Content: sectionOf(r.Signed(doc))}},
+		},
+		"nil profiles": {
+			Entry: &e, Received: r.Clock.Now(), At: r.Clock.Now(), Trust: r.Trust.Snapshot(),
+			Pieces: []gateway.Piece{{Name: "x", Role: gateway.RoleContainer, Content: sectionOf(r.Signed(doc))}},
+		},
 	} {
 		if v := gateway.Examine(c); v.Outcome == gateway.Accepted {
 			t.Errorf("%s: %+v", name, v)

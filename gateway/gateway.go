@@ -49,6 +49,7 @@ type Options struct {
 	Temporary []string      // patterns of temporary names, besides the built-in ones
 	Residue   time.Duration // how long a taken file stays visible to its sender; 10m
 	Workers   int           // examinations at once; one a processor
+	Queue     int           // examinations that wait in memory, the others in the spool; 1024
 	Limits    Limits
 	Language  string // of clients that name none
 }
@@ -63,6 +64,7 @@ type Gateway struct {
 
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
+	missed   bool                // something did not fit into work
 	recheck  bool                // everything held has to be examined again
 	checked  spool.ID            // ... and was, up to this one
 	residue  map[fileKey]residue // taken a short while ago
@@ -99,6 +101,9 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
+	if o.Queue <= 0 {
+		o.Queue = 1024
+	}
 	if o.Limits.File <= 0 {
 		o.Limits.File = 64 << 20
 	}
@@ -113,7 +118,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		open:    map[fileKey]*upload{},
 		residue: map[fileKey]residue{},
 		backlog: map[client.ID]int{},
-		work:    make(chan spool.ID, queueLength),
+		work:    make(chan spool.ID, o.Queue),
 		queued:  map[spool.ID]bool{},
 		recheck: true, // trust may have changed while nobody ran
 	}
@@ -127,9 +132,6 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	}
 	return g, nil
 }
-
-// queueLength is how many examinations wait in memory; the others are in the spool.
-const queueLength = 256
 
 // Run examines what comes in, wakes leases and deadlines, and returns when ctx
 // ends and the workers have finished what they had begun, or with an error when
@@ -145,13 +147,14 @@ func (g *Gateway) Run(ctx context.Context) error {
 				case <-ctx.Done():
 					return
 				case id := <-g.work:
-					if err := g.process(ctx, id); errors.Is(err, spool.ErrStopped) {
-						cancel(err)
-					}
-					if len(g.work) == 0 { // room for more of what Recheck wants
-						if err := g.feed(ctx); err != nil && ctx.Err() == nil {
-							g.Log.Error("looking for what is held", zap.Error(err))
+					err := g.process(ctx, id)
+					if err == nil { // where something is wrong, tick's pace is fast enough
+						if err = g.refill(ctx); err != nil && ctx.Err() == nil {
+							g.Log.Error("looking for more work", zap.Error(err))
 						}
+					}
+					if errors.Is(err, spool.ErrStopped) {
+						cancel(err)
 					}
 				}
 			}
@@ -166,6 +169,24 @@ func (g *Gateway) Run(ctx context.Context) error {
 	wg.Wait()
 	if err := context.Cause(ctx); errors.Is(err, spool.ErrStopped) {
 		return err
+	}
+	return nil
+}
+
+// refill finds what did not fit into the queue, once it is empty.
+func (g *Gateway) refill(ctx context.Context) error {
+	if len(g.work) > 0 {
+		return nil
+	}
+	g.mu.Lock()
+	missed, recheck := g.missed, g.recheck
+	g.missed = false
+	g.mu.Unlock()
+	switch {
+	case missed:
+		return g.Due(ctx)
+	case recheck:
+		return g.feed(ctx)
 	}
 	return nil
 }
@@ -186,14 +207,11 @@ func (g *Gateway) Work(ctx context.Context) error {
 			continue
 		default:
 		}
-		g.mu.Lock()
-		more := g.recheck
-		g.mu.Unlock()
-		if !more {
-			return nil
-		}
-		if err := g.feed(ctx); err != nil {
+		if err := g.refill(ctx); err != nil {
 			return err
+		}
+		if len(g.work) == 0 {
+			return nil
 		}
 	}
 }
@@ -260,6 +278,7 @@ func (g *Gateway) enqueue(id spool.ID) bool {
 		g.queued[id] = true
 		return true
 	default:
+		g.missed = true
 		return false
 	}
 }

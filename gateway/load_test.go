@@ -114,13 +114,14 @@ func TestPartBetweenReadingAndWriting(t *testing.T) {
 // at again.
 func TestRecheckOfMany(t *testing.T) {
 	t.Parallel()
-	r := gatewaytest.New(t, gatewaytest.Setup{Entry: func(e *client.Entry) {
-		e.Policies = map[string]client.Policy{"*": {Min: 1}}
-	}})
+	r := gatewaytest.New(t, gatewaytest.Setup{
+		Entry:   func(e *client.Entry) { e.Policies = map[string]client.Policy{"*": {Min: 1}} },
+		Options: func(o *gateway.Options) { o.Queue = 3 },
+	})
 	r.Trust.Store(r.People.Store())
 	pdf := sample.PDF("x")
 	sig := r.Detached(pdf, r.Head)
-	const many = 300
+	const many = 20
 	err := r.Store.Update(r.Ctx(), func(tx spool.Tx) error { // by hand: through the desk it takes its time
 		var ids spool.IDs
 		for i := range many {
@@ -158,6 +159,22 @@ func TestRecheckOfMany(t *testing.T) {
 	}
 	if c := c[gateway.Submissions]; c[gateway.StateAccepted] != 1 || c[gateway.StateDuplicate] != many-1 {
 		t.Errorf("%v", c)
+	}
+}
+
+// More comes in than the queue has room for: all of it is answered, without
+// waiting for the next tick each time.
+func TestQueueRunsOver(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.New(t, gatewaytest.Setup{Options: func(o *gateway.Options) { o.Queue = 1 }})
+	const many = 15
+	for i := range many {
+		r.Upload(fmt.Sprintf("P%02d.DBF.p7s", i), r.Signed(r.DBF(1+i, 1)))
+	}
+	r.Settle()
+	c, err := r.Gateway.Counts(r.Ctx())
+	if err != nil || c[gateway.Submissions][gateway.StateAccepted] != many {
+		t.Errorf("%v %v", c, err)
 	}
 }
 

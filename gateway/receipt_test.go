@@ -220,16 +220,16 @@ func TestReceiptNames(t *testing.T) {
 // A file of very many payments has a verdict and answers of hundreds of kilobytes.
 func TestLargeFile(t *testing.T) {
 	r := stage(t)
-	doc := r.Pain001("M1", 1, 1500)
+	doc := r.Pain001("M1", 1, 700)
 	r.Upload("P.xml", doc)
 	r.Send("P.xml.p7s", r.Detached(doc, r.Head, r.Accountant))
 	expect(t, r.Receipt("P.xml", 1), gateway.Accepted)
 	l := r.LeaseOne()
-	if len(l.Submission.Entries) != 1500 {
+	if len(l.Submission.Entries) != 700 {
 		t.Errorf("%d entries", len(l.Submission.Entries))
 	}
 	r.Answer(l, gateway.Answer{Outcome: gateway.Processed})
-	if got := r.Receipt("P.xml", 2); got.Totals.Records != 1500 {
+	if got := r.Receipt("P.xml", 2); got.Totals.Records != 700 {
 		t.Errorf("%+v", got.Totals)
 	}
 }

@@ -137,6 +137,9 @@ func TestDetached(t *testing.T) {
 		{"head signs again", []file{doc, head, head, acc}},
 	} {
 		for _, each := range []bool{true, false} { // examined after each file, or only at the end
+			if !each && len(c.files) == 2 {
+				continue
+			}
 			t.Run(c.name, func(t *testing.T) {
 				r := stage(t)
 				content := r.Pain001("M1", 1, 2)

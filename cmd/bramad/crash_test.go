@@ -248,21 +248,29 @@ func (l *load) drain() time.Duration {
 	return time.Since(begun)
 }
 
-// mirrored waits until the client's folder has what its boxes have: it follows
-// them, and no answer depends on it.
+// mirrored waits until the client's folder has what its boxes show over SFTP, and
+// no more: it follows them, and no answer depends on it.
 func (l *load) mirrored() {
-	quiet, last := time.Now(), 0
-	for deadline := time.Now().Add(30 * time.Second); time.Since(quiet) < 1500*time.Millisecond && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		n := 0
-		for _, box := range []string{"receipts", "outbox"} {
+	c := l.connect()
+	defer c.Close()
+	for _, box := range []string{"receipts", "outbox"} {
+		want, err := c.ReadDir("/" + box) // everything is answered: it does not change any more
+		if err != nil {
+			l.s.t.Fatal(err)
+		}
+		for begun := time.Now(); ; time.Sleep(300 * time.Millisecond) {
 			files, err := os.ReadDir(l.s.path("clients", "demo", box))
 			if err != nil {
 				l.s.t.Fatal(err)
 			}
-			n += len(files)
-		}
-		if n != last {
-			quiet, last = time.Now(), n
+			files = slices.DeleteFunc(files, func(f os.DirEntry) bool { return strings.HasPrefix(f.Name(), ".") })
+			if len(files) == len(want) {
+				break
+			}
+			if time.Since(begun) > 3*time.Minute {
+				l.complain("%s: %d files in the folder, %d over SFTP", box, len(files), len(want))
+				break
+			}
 		}
 	}
 }
