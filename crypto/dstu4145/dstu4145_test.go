@@ -274,7 +274,7 @@ func (c *curve[E]) plainAdd(p, q affinePoint[E]) affinePoint[E] {
 		if t == p.x || gf2m.Zero(&p.x) {
 			return affinePoint[E]{infinite: true}
 		}
-		f.InvertCT(&t, &p.x)
+		f.Invert(&t, &p.x)
 		f.Mul(&l, &p.y, &t)
 		gf2m.Add(&l, &l, &p.x)
 		f.Sqr(&r.x, &l)
@@ -284,7 +284,7 @@ func (c *curve[E]) plainAdd(p, q affinePoint[E]) affinePoint[E] {
 		var dx E
 		gf2m.Add(&dx, &p.x, &q.x)
 		gf2m.Add(&l, &p.y, &q.y)
-		f.InvertCT(&t, &dx)
+		f.Invert(&t, &dx)
 		f.Mul(&l, &l, &t)
 		f.Sqr(&r.x, &l)
 		gf2m.Add(&r.x, &r.x, &l)
@@ -402,7 +402,7 @@ func subgroup[E gf2m.Elem](t *testing.T, c *curve[E]) {
 		small = append(small, four, c.plainAdd(four, two))
 	}
 	seen := map[bool]int{}
-	for range 12 {
+	for points := 0; points < 4 || seen[false] == 0; {
 		var x E
 		for i := range (c.M() + 63) / 64 {
 			x[i] = r.Uint64()
@@ -412,6 +412,7 @@ func subgroup[E gf2m.Elem](t *testing.T, c *curve[E]) {
 		if !ok {
 			continue
 		}
+		points++
 		seen[check(p)]++
 		q := c.plainMul(big.NewInt(int64(c.Cofactor())), p)
 		if !check(q) {
@@ -427,9 +428,6 @@ func subgroup[E gf2m.Elem](t *testing.T, c *curve[E]) {
 		if check(s) {
 			t.Fatal("a point of small order")
 		}
-	}
-	if seen[false] == 0 {
-		t.Error("no random point outside of the subgroup seen")
 	}
 }
 
