@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 )
 
@@ -301,9 +302,14 @@ func benchField[E Elem](b *testing.B, f *Field[E]) {
 	var s Scratch[E]
 	run := func(name string, op func()) {
 		b.Run(fmt.Sprintf("%d/%s/%s", f.m, f.name, name), func(b *testing.B) {
+			var before, after syscall.Rusage
+			syscall.Getrusage(syscall.RUSAGE_SELF, &before)
 			for b.Loop() {
 				op()
 			}
+			syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+			ns := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+			b.ReportMetric(float64(ns)/float64(b.N), "cpu-ns/op") // the machine may be busy
 		})
 	}
 	run("mul", func() { f.Mul(&x, &x, &y) })
