@@ -26,6 +26,13 @@ func fields(t *testing.T, f5 func(t *testing.T, f *Field[E5]), f7 func(t *testin
 		t.Run(fmt.Sprintf("%d/%s", m, f.Implementation()), func(t *testing.T) { f7(t, f) })
 		t.Run(fmt.Sprintf("%d/generic", m), func(t *testing.T) { f7(t, Generic(f)) })
 	}
+	more5, more7 := otherCodes()
+	for _, f := range more5 {
+		t.Run(fmt.Sprintf("%d/%s", f.m, f.name), func(t *testing.T) { f5(t, f) })
+	}
+	for _, f := range more7 {
+		t.Run(fmt.Sprintf("%d/%s", f.m, f.name), func(t *testing.T) { f7(t, f) })
+	}
 }
 
 // plainMul multiplies bit by bit, by the definition.
@@ -241,6 +248,13 @@ func FuzzTwins(f *testing.F) {
 		}
 		twins(t, small[257], next)
 		twins(t, large[431], next)
+		more5, more7 := otherCodes()
+		for _, f := range more5 {
+			twins(t, f, next)
+		}
+		for _, f := range more7 {
+			twins(t, f, next)
+		}
 	})
 }
 
@@ -291,6 +305,13 @@ func BenchmarkField(b *testing.B) {
 	f5, f7 := small[257], large[431]
 	benchField(b, f5)
 	benchField(b, Generic(f5))
+	more5, more7 := otherCodes()
+	for _, f := range more5 {
+		benchField(b, f)
+	}
+	for _, f := range more7 {
+		benchField(b, f)
+	}
 	benchField(b, f7)
 	benchField(b, Generic(f7))
 }
