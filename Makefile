@@ -43,3 +43,8 @@ test-arm64: ## the signature's arithmetic on arm64, under qemu-user (Debian: apt
 
 dudect: ## does the time of signing depend on the key? a statistical test, some minutes
 	BRAMA_DUDECT=1 go test -count=1 -timeout 30m -run TestTiming -v ./crypto/dstu4145
+
+.PHONY: bench-dstu
+
+bench-dstu: ## DSTU 4145 beside Bouncy Castle (Debian: libbcprov-java, default-jdk-headless), one core, ratios
+	BRAMA_BENCH=1 go test -count=1 -run TestBesideBouncyCastle -v ./crypto/dstu4145
