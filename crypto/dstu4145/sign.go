@@ -6,7 +6,6 @@ import (
 	"crypto/sha512"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 )
 
@@ -28,16 +27,15 @@ func (k *PrivateKey) Sign(random io.Reader, digest []byte, _ crypto.SignerOpts) 
 			return nil, fmt.Errorf("randomness: %w", err)
 		}
 	}
-	g := newGenerator(c.order.bits, k.d.bytes(c.OrderBytes()), digest, fresh)
+	g := newGenerator(k.d.bytes(c.OrderBytes()), digest, fresh)
 	h := c.element(digest)
 	for {
-		e := g.number()
-		if !c.order.inRange(&e) {
-			continue
-		}
+		e := g.number(&c.order)
 		blind := g.words()
-		if sig := k.sign(&e, &h, &blind); sig != nil {
-			return sig, nil
+		if c.order.inRange(&e) { // else it is 0
+			if sig := k.sign(&e, &h, &blind); sig != nil {
+				return sig, nil
+			}
 		}
 	}
 }
@@ -71,58 +69,56 @@ func (m *modulus) truncate(r *words) {
 	}
 }
 
-// generator is HMAC_DRBG with SHA-512 as RFC 6979, 3.2 uses it. Where that has
-// int2octets(x) || bits2octets(h1) || additional data, each part goes in with its
-// length, so that no two inputs look alike.
+// generator is HMAC_DRBG with SHA-512 as RFC 6979, 3.2 uses it, with two
+// differences. Where that has int2octets(x) || bits2octets(h1) || additional data,
+// each part goes in with its length, so that no two inputs look alike. And a number
+// is not tried again until it is below n, but reduced from at least 64 bits more
+// (FIPS 186-5, A.3.1): every signature takes the same way.
 type generator struct {
-	k, v []byte
-	bits int
+	k, v [sha512.Size]byte
 }
 
-func newGenerator(bits int, parts ...[]byte) *generator {
-	g := &generator{k: make([]byte, sha512.Size), v: make([]byte, sha512.Size), bits: bits}
+func newGenerator(parts ...[]byte) *generator {
+	g := &generator{}
 	for i := range g.v {
 		g.v[i] = 1
 	}
 	for _, step := range []byte{0, 1} {
-		g.k = g.mac(func(h hash.Hash) {
-			h.Write(g.v)
-			h.Write([]byte{step})
-			for _, p := range parts {
-				n := len(p)
-				h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-				h.Write(p)
-			}
-		})
+		h := hmac.New(sha512.New, g.k[:])
+		h.Write(g.v[:])
+		h.Write([]byte{step})
+		for _, p := range parts {
+			n := len(p)
+			h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+			h.Write(p)
+		}
+		h.Sum(g.k[:0])
 		g.next()
 	}
 	return g
 }
 
-func (g *generator) mac(write func(h hash.Hash)) []byte {
-	h := hmac.New(sha512.New, g.k)
-	write(h)
-	return h.Sum(nil)
+// next makes the next 512 bits in v.
+func (g *generator) next() {
+	h := hmac.New(sha512.New, g.k[:])
+	h.Write(g.v[:])
+	h.Sum(g.v[:0])
 }
 
-func (g *generator) next() { g.v = g.mac(func(h hash.Hash) { h.Write(g.v) }) }
-
-// words gives 448 bits. 3.2 steps forward between candidates with K = HMAC(V || 0);
-// here every output does.
+// words takes 448 bits.
 func (g *generator) words() words {
 	w := fromBytes(g.v[:56])
-	g.k = g.mac(func(h hash.Hash) {
-		h.Write(g.v)
-		h.Write([]byte{0})
-	})
 	g.next()
 	return w
 }
 
-// number gives a number with as many bits as n.
-func (g *generator) number() words {
-	w := g.words()
-	m := modulus{bits: g.bits + 1}
-	m.truncate(&w)
-	return w
+// number takes a number below n; 0 is not excluded.
+func (g *generator) number(m *modulus) words {
+	n := 8 * m.w
+	lo, hi := fromBytes(g.v[:n]), fromBytes(g.v[n:min(2*n, len(g.v))])
+	g.next()
+	hi = m.montgomery(&hi, &m.rr) // hi·2^(64w)
+	lo = m.montgomery(&lo, &m.rr)
+	lo = m.montgomery(&lo, &words{1})
+	return m.add(&lo, &hi)
 }
