@@ -3,9 +3,10 @@ package dstu4145
 import (
 	"crypto"
 	"crypto/hmac"
-	"crypto/sha512"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 )
 
@@ -69,54 +70,64 @@ func (m *modulus) truncate(r *words) {
 	}
 }
 
-// generator is HMAC_DRBG with SHA-512 as RFC 6979, 3.2 uses it, with two
-// differences. Where that has int2octets(x) || bits2octets(h1) || additional data,
-// each part goes in with its length, so that no two inputs look alike. And a number
-// is not tried again until it is below n, but reduced from at least 64 bits more
-// (FIPS 186-5, A.3.1): every signature takes the same way.
+// generator is HMAC_DRBG with SHA-256 as RFC 6979, 3.2 uses it (the strength of 256
+// bits is above that of every curve), with two differences. Where that has
+// int2octets(x) || bits2octets(h1) || additional data, each part goes in with its
+// length, so that no two inputs look alike. And a number is not tried again until
+// it is below n, but reduced from at least 64 bits more (FIPS 186-5, A.3.1): every
+// signature takes the same way.
 type generator struct {
-	k, v [sha512.Size]byte
+	mac hash.Hash // under K
+	v   [sha256.Size]byte
 }
 
 func newGenerator(parts ...[]byte) *generator {
-	g := &generator{}
+	g := &generator{mac: hmac.New(sha256.New, make([]byte, sha256.Size))}
 	for i := range g.v {
 		g.v[i] = 1
 	}
 	for _, step := range []byte{0, 1} {
-		h := hmac.New(sha512.New, g.k[:])
-		h.Write(g.v[:])
-		h.Write([]byte{step})
+		g.mac.Write(g.v[:])
+		g.mac.Write([]byte{step})
 		for _, p := range parts {
 			n := len(p)
-			h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-			h.Write(p)
+			g.mac.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+			g.mac.Write(p)
 		}
-		h.Sum(g.k[:0])
+		g.mac = hmac.New(sha256.New, g.mac.Sum(nil))
 		g.next()
 	}
 	return g
 }
 
-// next makes the next 512 bits in v.
+// next makes the next 256 bits in v.
 func (g *generator) next() {
-	h := hmac.New(sha512.New, g.k[:])
-	h.Write(g.v[:])
-	h.Sum(g.v[:0])
+	g.mac.Reset()
+	g.mac.Write(g.v[:])
+	g.mac.Sum(g.v[:0])
+	g.mac.Reset()
 }
 
-// words takes 448 bits.
+// take gives 512 bits.
+func (g *generator) take() (b [2 * sha256.Size]byte) {
+	g.next()
+	copy(b[:], g.v[:])
+	g.next()
+	copy(b[sha256.Size:], g.v[:])
+	return b
+}
+
+// words gives 448 bits.
 func (g *generator) words() words {
-	w := fromBytes(g.v[:56])
-	g.next()
-	return w
+	b := g.take()
+	return fromBytes(b[:56])
 }
 
-// number takes a number below n; 0 is not excluded.
+// number gives a number below n; 0 is not excluded.
 func (g *generator) number(m *modulus) words {
+	b := g.take()
 	n := 8 * m.w
-	lo, hi := fromBytes(g.v[:n]), fromBytes(g.v[n:min(2*n, len(g.v))])
-	g.next()
+	lo, hi := fromBytes(b[:n]), fromBytes(b[n:min(2*n, len(b))])
 	hi = m.montgomery(&hi, &m.rr) // hi·2^(64w)
 	lo = m.montgomery(&lo, &m.rr)
 	lo = m.montgomery(&lo, &words{1})
