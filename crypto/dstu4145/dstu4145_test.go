@@ -489,6 +489,13 @@ func TestPrivateKeys(t *testing.T) {
 		if err != nil || !bytes.Equal(last.public.Bytes(LittleEndian), littleHex(c.def.bp, c.FieldBytes())) {
 			t.Fatal("d = n-1", err) // Q = -dP = P
 		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%s", "%d"} {
+			for _, text := range []string{fmt.Sprintf(verb, last), fmt.Sprintf(verb, *last)} {
+				if text != c.Name()+" private key" {
+					t.Fatal("printed key", text)
+				}
+			}
+		}
 		if _, err := NewPrivateKey(c, append([]byte{5}, make([]byte, 99)...), LittleEndian); err != nil {
 			t.Fatal("zeros above", err)
 		}

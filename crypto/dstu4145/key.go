@@ -135,6 +135,15 @@ func (k *PrivateKey) Bytes(o Order) []byte {
 	return b
 }
 
+// Format keeps the number out of whatever prints a key.
+func (k PrivateKey) Format(f fmt.State, _ rune) {
+	if k.public.curve == nil {
+		io.WriteString(f, "no private key")
+		return
+	}
+	io.WriteString(f, k.public.curve.Name()+" private key")
+}
+
 // Equal tells whether x is the same key.
 func (k *PrivateKey) Equal(x crypto.PrivateKey) bool {
 	o, ok := x.(*PrivateKey)

@@ -7,7 +7,7 @@ import "golang.org/x/sys/cpu"
 // hasWide is asked of AVX-512 because x/sys/cpu tells of VPCLMULQDQ only there.
 var (
 	hasCLMUL = cpu.X86.HasPCLMULQDQ && cpu.X86.HasAVX
-	hasWide  = hasCLMUL && cpu.X86.HasAVX2 && cpu.X86.HasAVX512VPCLMULQDQ && cpu.X86.HasAVX512VL
+	hasWide  = hasCLMUL && cpu.X86.HasAVX2 && cpu.X86.HasAVX512VPCLMULQDQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512VBMI2
 )
 
 //go:noescape
