@@ -78,6 +78,7 @@ var homes = []struct {
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
 	{"golang.org/x/text", []string{"formats/charset", "gateway", "gateway/processor/handoff"}, "code pages; Unicode normal forms of file names; the code page of a processor's reason.txt"},
+	{"golang.org/x/sys/cpu", []string{"crypto/gf2m"}, "which instructions the processor has"},
 	{"golang.org/x/sys", []string{"gateway/folder", "gateway/processor", "gateway/admin", "spool/sqlite", "cmd/bramad"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify"},
 	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }

@@ -8,8 +8,9 @@
 // refused (SHA-1, RSA below 2048 bits) with ErrWeak.
 //
 // References: RFC 3279, RFC 4055, RFC 5480, RFC 5754, RFC 8017; ETSI TS 119 312
-// for the sizes; order 1236/5/453 of 20.08.2012 (z1399-12) for DSTU 4145, GOST
-// 34.311 and Kupyna.
+// for the sizes. The texts that prescribe the identifiers and encodings of DSTU 4145,
+// GOST 34.311 and Kupyna were not at hand: these are taken from real certificates and
+// from what public implementations do.
 package algorithm
 
 import (
@@ -162,7 +163,7 @@ type Signature struct {
 	// verify checks sig over the digest sum.
 	verify func(key crypto.PublicKey, d *Digest, params, sum, sig []byte) error
 	// wrapped tells that certificates, CRLs and OCSP answers hold the value within
-	// an OCTET STRING (z1399-12); CMS holds it bare.
+	// an OCTET STRING; CMS holds it bare.
 	wrapped bool
 	weak    bool
 }

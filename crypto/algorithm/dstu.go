@@ -13,8 +13,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/gost34311"
 )
 
-// Object identifiers of DSTU 4145, GOST 34.311 and Kupyna (order 1236/5/453,
-// z1399-12). Signatures with Kupyna have one more arc for the polynomial basis;
+// Object identifiers of DSTU 4145, GOST 34.311 and Kupyna. Signatures with Kupyna have one more arc for the polynomial basis;
 // older ones are found without it.
 const (
 	GOST34311 der.OID = "1.2.804.2.1.1.1.1.2.1"
@@ -169,7 +168,7 @@ func parseDSTU(id Identifier, bits []byte, o dstu4145.Order) (crypto.PublicKey, 
 	return k, nil
 }
 
-// readDSTUParams reads DSTU4145Params of z1399-12: the curve, named or written out,
+// readDSTUParams reads the parameters: the curve, named or written out,
 // and the substitution block.
 func readDSTUParams(params []byte, o dstu4145.Order) (*dstu4145.Curve, *DSTUKey, error) {
 	whole := der.NewReader(params, der.DER)

@@ -398,8 +398,7 @@ func SignatureBits(key crypto.PublicKey, value []byte) ([]byte, error) {
 }
 
 // KeyID gives the key identifier of a SubjectPublicKeyInfo: GOST 34.311, with the
-// key's substitution block, of the OCTET STRING with the point for DSTU 4145
-// (z1400-12), and for others the first 160 bits of SHA-256 of the whole (RFC 7093,
+// key's substitution block, of the OCTET STRING with the point for DSTU 4145, and for others the first 160 bits of SHA-256 of the whole (RFC 7093,
 // 2, method 4).
 func KeyID(spki []byte) ([]byte, error) {
 	r, err := der.NewReader(spki, der.DER).Sequence()

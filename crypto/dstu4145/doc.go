@@ -25,9 +25,8 @@
 // Signing, making a key and agreeing on a key run in constant time with regard to
 // the private key and the nonce: an x-only ladder of fixed length from randomized
 // projective coordinates, arithmetic modulo n without branches, no table looked
-// into at a secret place. Not in constant time: how often a nonce candidate is
-// rejected (independent of the one that is taken), conversions of lengths, and
-// everything in verification. Copies of the private key are not wiped: Go gives no
+// into at a secret place. Not in constant time: whether a nonce has to be made again
+// (when r or s is 0, which does not happen), and everything in verification. Copies of the private key are not wiped: Go gives no
 // promise there that could be kept.
 //
 // Nonces are deterministic and hedged: HMAC_DRBG as in RFC 6979, 3.2, over the

@@ -38,11 +38,13 @@ type point struct{ x, lambda words }
 type table interface{ size() int }
 
 // Widths of windows in bits, by measurement: for the digits of the base point,
-// whose table is made once; for the table of a key; for a key without one.
+// whose table is made once (of the curves in use, and of the others); for the table
+// of a key; for a key without one.
 const (
-	baseWidth = 8
-	keyWidth  = 5
-	nafWidth  = 5
+	baseWidth     = 8
+	baseWidthRare = 5
+	keyWidth      = 5
+	nafWidth      = 5
 )
 
 type curve[E gf2m.Elem] struct {
@@ -126,7 +128,11 @@ func (c *curve[E]) setBase(p *point) {
 	x, l := load[E](&p.x), load[E](&p.lambda)
 	gf2m.Add(&l, &l, &x)
 	c.f.Mul(&c.baseY, &l, &x)
-	c.fixed = c.comb(p, baseWidth)
+	width := baseWidthRare
+	if c.def.m == 257 || c.def.m == 431 {
+		width = baseWidth
+	}
+	c.fixed = c.comb(p, width)
 }
 
 // decode reads a compressed point (DSTU 4145, 6.10) and proves that it lies in the

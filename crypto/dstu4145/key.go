@@ -101,7 +101,7 @@ func NewPrivateKey(c *Curve, d []byte, o Order) (*PrivateKey, error) {
 	if !c.order.inRange(&k.d) {
 		return nil, ErrPrivateKey
 	}
-	g := newGenerator(c.order.bits, []byte("public"), k.d.bytes(c.OrderBytes()))
+	g := newGenerator([]byte("public"), k.d.bytes(c.OrderBytes()))
 	blind := g.words()
 	p := c.engine.public(&k.d, &blind)
 	k.public = PublicKey{curve: c, enc: string(c.engine.encode(&p)), point: p}
@@ -117,9 +117,9 @@ func GenerateKey(c *Curve, random io.Reader) (*PrivateKey, error) {
 	if _, err := io.ReadFull(random, seed); err != nil {
 		return nil, fmt.Errorf("randomness: %w", err)
 	}
-	g := newGenerator(c.order.bits, []byte("key"), seed)
+	g := newGenerator([]byte("key"), seed)
 	for {
-		d := g.number()
+		d := g.number(&c.order)
 		if c.order.inRange(&d) {
 			return NewPrivateKey(c, d.bytes(c.OrderBytes()), LittleEndian)
 		}
@@ -133,6 +133,15 @@ func (k *PrivateKey) Public() crypto.PublicKey { return &k.public }
 func (k *PrivateKey) Bytes(o Order) []byte {
 	b, _ := o.little(k.d.bytes(k.public.curve.OrderBytes()))
 	return b
+}
+
+// Format keeps the number out of whatever prints a key.
+func (k PrivateKey) Format(f fmt.State, _ rune) {
+	if k.public.curve == nil {
+		io.WriteString(f, "no private key")
+		return
+	}
+	io.WriteString(f, k.public.curve.Name()+" private key")
 }
 
 // Equal tells whether x is the same key.
@@ -152,7 +161,7 @@ func (k *PrivateKey) ECDH(peer *PublicKey) ([]byte, error) {
 	if c == nil || peer == nil || peer.curve != c {
 		return nil, errors.New("keys on different curves")
 	}
-	g := newGenerator(c.order.bits, []byte("agree"), k.d.bytes(c.OrderBytes()), []byte(peer.enc))
+	g := newGenerator([]byte("agree"), k.d.bytes(c.OrderBytes()), []byte(peer.enc))
 	blind := g.words()
 	x := c.engine.agree(&k.d, &peer.point, &blind)
 	return reversed(x.bytes(c.FieldBytes())), nil

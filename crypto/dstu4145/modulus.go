@@ -80,7 +80,7 @@ func (m *modulus) mul(a, b *words) words {
 	return m.montgomery(&t, b)
 }
 
-// montgomery gives a·b/2^(64w) mod n.
+// montgomery gives a·b/2^(64w) mod n; b < n, a any number of w words.
 func (m *modulus) montgomery(a, b *words) words {
 	var t [len(a) + 2]uint64
 	for i := range m.w {

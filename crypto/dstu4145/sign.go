@@ -3,7 +3,7 @@ package dstu4145
 import (
 	"crypto"
 	"crypto/hmac"
-	"crypto/sha512"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
@@ -28,16 +28,15 @@ func (k *PrivateKey) Sign(random io.Reader, digest []byte, _ crypto.SignerOpts) 
 			return nil, fmt.Errorf("randomness: %w", err)
 		}
 	}
-	g := newGenerator(c.order.bits, k.d.bytes(c.OrderBytes()), digest, fresh)
+	g := newGenerator(k.d.bytes(c.OrderBytes()), digest, fresh)
 	h := c.element(digest)
 	for {
-		e := g.number()
-		if !c.order.inRange(&e) {
-			continue
-		}
+		e := g.number(&c.order)
 		blind := g.words()
-		if sig := k.sign(&e, &h, &blind); sig != nil {
-			return sig, nil
+		if c.order.inRange(&e) { // else it is 0
+			if sig := k.sign(&e, &h, &blind); sig != nil {
+				return sig, nil
+			}
 		}
 	}
 }
@@ -71,58 +70,66 @@ func (m *modulus) truncate(r *words) {
 	}
 }
 
-// generator is HMAC_DRBG with SHA-512 as RFC 6979, 3.2 uses it. Where that has
+// generator is HMAC_DRBG with SHA-256 as RFC 6979, 3.2 uses it (the strength of 256
+// bits is above that of every curve), with two differences. Where that has
 // int2octets(x) || bits2octets(h1) || additional data, each part goes in with its
-// length, so that no two inputs look alike.
+// length, so that no two inputs look alike. And a number is not tried again until
+// it is below n, but reduced from at least 64 bits more (FIPS 186-5, A.3.1): every
+// signature takes the same way.
 type generator struct {
-	k, v []byte
-	bits int
+	mac hash.Hash // under K
+	v   [sha256.Size]byte
 }
 
-func newGenerator(bits int, parts ...[]byte) *generator {
-	g := &generator{k: make([]byte, sha512.Size), v: make([]byte, sha512.Size), bits: bits}
+func newGenerator(parts ...[]byte) *generator {
+	g := &generator{mac: hmac.New(sha256.New, make([]byte, sha256.Size))}
 	for i := range g.v {
 		g.v[i] = 1
 	}
 	for _, step := range []byte{0, 1} {
-		g.k = g.mac(func(h hash.Hash) {
-			h.Write(g.v)
-			h.Write([]byte{step})
-			for _, p := range parts {
-				n := len(p)
-				h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-				h.Write(p)
-			}
-		})
+		g.mac.Write(g.v[:])
+		g.mac.Write([]byte{step})
+		for _, p := range parts {
+			n := len(p)
+			g.mac.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+			g.mac.Write(p)
+		}
+		g.mac = hmac.New(sha256.New, g.mac.Sum(nil))
 		g.next()
 	}
 	return g
 }
 
-func (g *generator) mac(write func(h hash.Hash)) []byte {
-	h := hmac.New(sha512.New, g.k)
-	write(h)
-	return h.Sum(nil)
+// next makes the next 256 bits in v.
+func (g *generator) next() {
+	g.mac.Reset()
+	g.mac.Write(g.v[:])
+	g.mac.Sum(g.v[:0])
+	g.mac.Reset()
 }
 
-func (g *generator) next() { g.v = g.mac(func(h hash.Hash) { h.Write(g.v) }) }
-
-// words gives 448 bits. 3.2 steps forward between candidates with K = HMAC(V || 0);
-// here every output does.
-func (g *generator) words() words {
-	w := fromBytes(g.v[:56])
-	g.k = g.mac(func(h hash.Hash) {
-		h.Write(g.v)
-		h.Write([]byte{0})
-	})
+// take gives 512 bits.
+func (g *generator) take() (b [2 * sha256.Size]byte) {
 	g.next()
-	return w
+	copy(b[:], g.v[:])
+	g.next()
+	copy(b[sha256.Size:], g.v[:])
+	return b
 }
 
-// number gives a number with as many bits as n.
-func (g *generator) number() words {
-	w := g.words()
-	m := modulus{bits: g.bits + 1}
-	m.truncate(&w)
-	return w
+// words gives 448 bits.
+func (g *generator) words() words {
+	b := g.take()
+	return fromBytes(b[:56])
+}
+
+// number gives a number below n; 0 is not excluded.
+func (g *generator) number(m *modulus) words {
+	b := g.take()
+	n := 8 * m.w
+	lo, hi := fromBytes(b[:n]), fromBytes(b[n:min(2*n, len(b))])
+	hi = m.montgomery(&hi, &m.rr) // hi·2^(64w)
+	lo = m.montgomery(&lo, &m.rr)
+	lo = m.montgomery(&lo, &words{1})
+	return m.add(&lo, &hi)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/brama-gateway/brama/crypto/gf2m"
@@ -47,8 +48,22 @@ func unhex(t testing.TB, s string) []byte {
 
 // bothCodes gives the curve with the best code for this machine and the generic one.
 func bothCodes(c *Curve) map[string]*Curve {
+	codes := map[string]*Curve{c.engine.implementation(): c}
+	if codes["generic"] == nil {
+		codes["generic"] = generic(c)
+	}
+	return codes
+}
+
+var generics sync.Map
+
+func generic(c *Curve) *Curve {
+	if g, ok := generics.Load(c); ok {
+		return g.(*Curve)
+	}
 	f5, f7 := genericFields(c.def.m)
-	return map[string]*Curve{c.engine.implementation(): c, "generic": newCurve(c.def, f5, f7)}
+	g, _ := generics.LoadOrStore(c, newCurve(c.def, f5, f7))
+	return g.(*Curve)
 }
 
 func genericFields(m int) (f5 *gf2m.Field[gf2m.E5], f7 *gf2m.Field[gf2m.E7]) {

@@ -132,7 +132,7 @@ func anyField[E Elem](s shape) *Field[E] {
 
 func generic257() *Field[E5] {
 	f := anyField[E5](f257)
-	f.mul, f.sqr = mul257, sqr257
+	f.mul, f.mulCT, f.sqr = mul257, mul257, sqr257
 	f.sqrN = func(z, x *E5, n int) {
 		*z = *x
 		for range n {
@@ -144,7 +144,7 @@ func generic257() *Field[E5] {
 
 func generic431() *Field[E7] {
 	f := anyField[E7](f431)
-	f.mul, f.sqr = mul431, sqr431
+	f.mul, f.mulCT, f.sqr = mul431, mul431, sqr431
 	f.sqrN = func(z, x *E7, n int) {
 		*z = *x
 		for range n {

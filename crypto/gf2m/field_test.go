@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 )
 
@@ -24,6 +25,13 @@ func fields(t *testing.T, f5 func(t *testing.T, f *Field[E5]), f7 func(t *testin
 		}
 		t.Run(fmt.Sprintf("%d/%s", m, f.Implementation()), func(t *testing.T) { f7(t, f) })
 		t.Run(fmt.Sprintf("%d/generic", m), func(t *testing.T) { f7(t, Generic(f)) })
+	}
+	more5, more7 := otherCodes()
+	for _, f := range more5 {
+		t.Run(fmt.Sprintf("%d/%s", f.m, f.name), func(t *testing.T) { f5(t, f) })
+	}
+	for _, f := range more7 {
+		t.Run(fmt.Sprintf("%d/%s", f.m, f.name), func(t *testing.T) { f7(t, f) })
 	}
 }
 
@@ -240,6 +248,13 @@ func FuzzTwins(f *testing.F) {
 		}
 		twins(t, small[257], next)
 		twins(t, large[431], next)
+		more5, more7 := otherCodes()
+		for _, f := range more5 {
+			twins(t, f, next)
+		}
+		for _, f := range more7 {
+			twins(t, f, next)
+		}
 	})
 }
 
@@ -290,6 +305,13 @@ func BenchmarkField(b *testing.B) {
 	f5, f7 := small[257], large[431]
 	benchField(b, f5)
 	benchField(b, Generic(f5))
+	more5, more7 := otherCodes()
+	for _, f := range more5 {
+		benchField(b, f)
+	}
+	for _, f := range more7 {
+		benchField(b, f)
+	}
 	benchField(b, f7)
 	benchField(b, Generic(f7))
 }
@@ -301,9 +323,14 @@ func benchField[E Elem](b *testing.B, f *Field[E]) {
 	var s Scratch[E]
 	run := func(name string, op func()) {
 		b.Run(fmt.Sprintf("%d/%s/%s", f.m, f.name, name), func(b *testing.B) {
+			var before, after syscall.Rusage
+			syscall.Getrusage(syscall.RUSAGE_SELF, &before)
 			for b.Loop() {
 				op()
 			}
+			syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+			ns := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+			b.ReportMetric(float64(ns)/float64(b.N), "cpu-ns/op") // the machine may be busy
 		})
 	}
 	run("mul", func() { f.Mul(&x, &x, &y) })

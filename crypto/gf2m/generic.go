@@ -95,16 +95,7 @@ func mulAnyCT[E Elem](f *shape, z, x, y *E) {
 		a[i], b[i] = (*x)[i], (*y)[i]
 	}
 	var c [16]uint64
-	if f.m == 257 { // the fifth word is one bit
-		karatsuba(c[:8], a[:4], b[:4])
-		ma, mb := -a[4], -b[4]
-		for i := range 4 {
-			c[4+i] ^= ma&b[i] ^ mb&a[i]
-		}
-		c[8] = a[4] & b[4]
-	} else {
-		karatsuba(c[:2*w], a[:w], b[:w])
-	}
+	karatsuba(c[:2*w], a[:w], b[:w])
 	reduceAny(f, z, &c)
 }
 

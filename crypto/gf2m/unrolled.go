@@ -2,65 +2,6 @@ package gf2m
 
 // The two fields in use, m = 257 and m = 431, unrolled.
 
-// mul257 multiplies by a comb with windows of four bits; the bits z^256 of the
-// operands are multiplied apart.
-func mul257(z, x, y *E5) {
-	var t [16][5]uint64
-	y0, y1, y2, y3 := y[0], y[1], y[2], y[3]
-	t[1] = [5]uint64{y0, y1, y2, y3}
-	for i := 2; i < 16; i += 2 {
-		r := &t[(i/2)&15]
-		d0, d1, d2, d3, d4 := r[0]<<1, r[1]<<1|r[0]>>63, r[2]<<1|r[1]>>63, r[3]<<1|r[2]>>63, r[4]<<1|r[3]>>63
-		t[i&15] = [5]uint64{d0, d1, d2, d3, d4}
-		t[(i+1)&15] = [5]uint64{d0 ^ y0, d1 ^ y1, d2 ^ y2, d3 ^ y3, d4}
-	}
-	x0, x1, x2, x3 := x[0], x[1], x[2], x[3]
-	var c0, c1, c2, c3, c4, c5, c6, c7 uint64
-	for s := 60; ; s -= 4 {
-		r := &t[x0>>(uint(s)&63)&15]
-		c0 ^= r[0]
-		c1 ^= r[1]
-		c2 ^= r[2]
-		c3 ^= r[3]
-		c4 ^= r[4]
-		r = &t[x1>>(uint(s)&63)&15]
-		c1 ^= r[0]
-		c2 ^= r[1]
-		c3 ^= r[2]
-		c4 ^= r[3]
-		c5 ^= r[4]
-		r = &t[x2>>(uint(s)&63)&15]
-		c2 ^= r[0]
-		c3 ^= r[1]
-		c4 ^= r[2]
-		c5 ^= r[3]
-		c6 ^= r[4]
-		r = &t[x3>>(uint(s)&63)&15]
-		c3 ^= r[0]
-		c4 ^= r[1]
-		c5 ^= r[2]
-		c6 ^= r[3]
-		c7 ^= r[4]
-		if s == 0 {
-			break
-		}
-		c7 = c7<<4 | c6>>60
-		c6 = c6<<4 | c5>>60
-		c5 = c5<<4 | c4>>60
-		c4 = c4<<4 | c3>>60
-		c3 = c3<<4 | c2>>60
-		c2 = c2<<4 | c1>>60
-		c1 = c1<<4 | c0>>60
-		c0 <<= 4
-	}
-	mx, my := -x[4], -y[4]
-	c4 ^= mx&y0 ^ my&x0
-	c5 ^= mx&y1 ^ my&x1
-	c6 ^= mx&y2 ^ my&x2
-	c7 ^= mx&y3 ^ my&x3
-	reduce257(z, c0, c1, c2, c3, c4, c5, c6, c7, x[4]&y[4])
-}
-
 // reduce257 reduces a product modulo z^257 + z^12 + 1: what lies at z^257 and
 // above, d, is added at 1 and at z^12, and of that again what passes z^257.
 func reduce257(z *E5, c0, c1, c2, c3, c4, c5, c6, c7, c8 uint64) {
@@ -87,103 +28,50 @@ func sqr257(z, x *E5) {
 	)
 }
 
+// mul431 multiplies in constant time: Karatsuba over four words and three.
 func mul431(z, x, y *E7) {
-	var t [16][7]uint64 // 431 + 3 bits
-	t[1] = *y
-	for i := 2; i < 16; i += 2 {
-		r, d, e := &t[(i/2)&15], &t[i&15], &t[(i+1)&15]
-		d[0] = r[0] << 1
-		e[0] = d[0] ^ y[0]
-		d[1] = r[1]<<1 | r[0]>>63
-		e[1] = d[1] ^ y[1]
-		d[2] = r[2]<<1 | r[1]>>63
-		e[2] = d[2] ^ y[2]
-		d[3] = r[3]<<1 | r[2]>>63
-		e[3] = d[3] ^ y[3]
-		d[4] = r[4]<<1 | r[3]>>63
-		e[4] = d[4] ^ y[4]
-		d[5] = r[5]<<1 | r[4]>>63
-		e[5] = d[5] ^ y[5]
-		d[6] = r[6]<<1 | r[5]>>63
-		e[6] = d[6] ^ y[6]
+	l := clmul4(x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3])
+	m := clmul4(x[0]^x[4], x[1]^x[5], x[2]^x[6], x[3], y[0]^y[4], y[1]^y[5], y[2]^y[6], y[3])
+	h := clmul3(x[4], x[5], x[6], y[4], y[5], y[6])
+	reduce431(z, &[14]uint64{
+		l[0], l[1], l[2], l[3],
+		l[4] ^ m[0] ^ l[0] ^ h[0],
+		l[5] ^ m[1] ^ l[1] ^ h[1],
+		l[6] ^ m[2] ^ l[2] ^ h[2],
+		l[7] ^ m[3] ^ l[3] ^ h[3],
+		h[0] ^ m[4] ^ l[4] ^ h[4],
+		h[1] ^ m[5] ^ l[5] ^ h[5],
+		h[2] ^ m[6] ^ l[6],
+		h[3] ^ m[7] ^ l[7],
+		h[4], h[5],
+	})
+}
+
+func clmul4(x0, x1, x2, x3, y0, y1, y2, y3 uint64) [8]uint64 {
+	l3, l2, l1, l0 := clmul2(x1, x0, y1, y0)
+	h3, h2, h1, h0 := clmul2(x3, x2, y3, y2)
+	m3, m2, m1, m0 := clmul2(x1^x3, x0^x2, y1^y3, y0^y2)
+	return [8]uint64{
+		l0, l1,
+		l2 ^ m0 ^ l0 ^ h0,
+		l3 ^ m1 ^ l1 ^ h1,
+		h0 ^ m2 ^ l2 ^ h2,
+		h1 ^ m3 ^ l3 ^ h3,
+		h2, h3,
 	}
-	var c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13 uint64
-	for s := 60; ; s -= 4 {
-		r := &t[x[0]>>(uint(s)&63)&15]
-		c0 ^= r[0]
-		c1 ^= r[1]
-		c2 ^= r[2]
-		c3 ^= r[3]
-		c4 ^= r[4]
-		c5 ^= r[5]
-		c6 ^= r[6]
-		r = &t[x[1]>>(uint(s)&63)&15]
-		c1 ^= r[0]
-		c2 ^= r[1]
-		c3 ^= r[2]
-		c4 ^= r[3]
-		c5 ^= r[4]
-		c6 ^= r[5]
-		c7 ^= r[6]
-		r = &t[x[2]>>(uint(s)&63)&15]
-		c2 ^= r[0]
-		c3 ^= r[1]
-		c4 ^= r[2]
-		c5 ^= r[3]
-		c6 ^= r[4]
-		c7 ^= r[5]
-		c8 ^= r[6]
-		r = &t[x[3]>>(uint(s)&63)&15]
-		c3 ^= r[0]
-		c4 ^= r[1]
-		c5 ^= r[2]
-		c6 ^= r[3]
-		c7 ^= r[4]
-		c8 ^= r[5]
-		c9 ^= r[6]
-		r = &t[x[4]>>(uint(s)&63)&15]
-		c4 ^= r[0]
-		c5 ^= r[1]
-		c6 ^= r[2]
-		c7 ^= r[3]
-		c8 ^= r[4]
-		c9 ^= r[5]
-		c10 ^= r[6]
-		r = &t[x[5]>>(uint(s)&63)&15]
-		c5 ^= r[0]
-		c6 ^= r[1]
-		c7 ^= r[2]
-		c8 ^= r[3]
-		c9 ^= r[4]
-		c10 ^= r[5]
-		c11 ^= r[6]
-		r = &t[x[6]>>(uint(s)&63)&15]
-		c6 ^= r[0]
-		c7 ^= r[1]
-		c8 ^= r[2]
-		c9 ^= r[3]
-		c10 ^= r[4]
-		c11 ^= r[5]
-		c12 ^= r[6]
-		if s == 0 {
-			break
-		}
-		c13 = c13<<4 | c12>>60
-		c12 = c12<<4 | c11>>60
-		c11 = c11<<4 | c10>>60
-		c10 = c10<<4 | c9>>60
-		c9 = c9<<4 | c8>>60
-		c8 = c8<<4 | c7>>60
-		c7 = c7<<4 | c6>>60
-		c6 = c6<<4 | c5>>60
-		c5 = c5<<4 | c4>>60
-		c4 = c4<<4 | c3>>60
-		c3 = c3<<4 | c2>>60
-		c2 = c2<<4 | c1>>60
-		c1 = c1<<4 | c0>>60
-		c0 <<= 4
-	}
-	reduce431(z, &[14]uint64{c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13})
+}
+
+func clmul3(x0, x1, x2, y0, y1, y2 uint64) [6]uint64 {
+	a1, a0 := clmul(x0, y0)
+	b1, b0 := clmul(x1, y1)
+	c1, c0 := clmul(x2, y2)
+	d1, d0 := clmul(x0^x1, y0^y1)
+	e1, e0 := clmul(x0^x2, y0^y2)
+	f1, f0 := clmul(x1^x2, y1^y2)
+	d0, d1 = d0^a0^b0, d1^a1^b1
+	e0, e1 = e0^a0^c0^b0, e1^a1^c1^b1
+	f0, f1 = f0^b0^c0, f1^b1^c1
+	return [6]uint64{a0, a1 ^ d0, d1 ^ e0, e1 ^ f0, f1 ^ c0, c1}
 }
 
 // reduce431 reduces a product modulo z^431 + z^5 + z^3 + z + 1.
@@ -216,4 +104,31 @@ func sqr431(z, x *E7) {
 		c[2*i+1] = spread(uint32(x[i] >> 32))
 	}
 	reduce431(z, &c)
+}
+
+// mul257 multiplies in constant time: Karatsuba over two and two words.
+func mul257(z, x, y *E5) {
+	x0, x1, x2, x3, y0, y1, y2, y3 := x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]
+	l3, l2, l1, l0 := clmul2(x1, x0, y1, y0)
+	h3, h2, h1, h0 := clmul2(x3, x2, y3, y2)
+	m3, m2, m1, m0 := clmul2(x1^x3, x0^x2, y1^y3, y0^y2)
+	mx, my := -x[4], -y[4]
+	reduce257(
+		z, l0, l1,
+		l2^m0^l0^h0,
+		l3^m1^l1^h1,
+		h0^m2^l2^h2^mx&y0^my&x0,
+		h1^m3^l3^h3^mx&y1^my&x1,
+		h2^mx&y2^my&x2,
+		h3^mx&y3^my&x3,
+		x[4]&y[4],
+	)
+}
+
+// clmul2 is the carry-less product of two words by two.
+func clmul2(x1, x0, y1, y0 uint64) (c3, c2, c1, c0 uint64) {
+	l1, l0 := clmul(x0, y0)
+	h1, h0 := clmul(x1, y1)
+	m1, m0 := clmul(x0^x1, y0^y1)
+	return h1, h0 ^ m1 ^ l1 ^ h1, l1 ^ m0 ^ l0 ^ h0, l0
 }
