@@ -184,7 +184,7 @@ func newShared(sd *cms.SignedData, in Input, o Options) *shared {
 	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[string]sum), work: pki.NewWork()}
 	for _, raw := range sd.Certificates {
 		// One that cannot be read is no signer and no issuer; that is all.
-		if cert, err := pki.ParseCertificate(raw); err == nil {
+		if cert, err := o.Trust.ParseCertificate(raw); err == nil {
 			c.embedded = append(c.embedded, cert)
 		}
 	}

@@ -209,6 +209,12 @@ func (b *builder) signed(child, issuer *Certificate) error {
 	if err, ok := b.work.edges[k]; ok {
 		return err
 	}
+	if b.store != nil {
+		if _, ok := b.store.memory.signed.get(k); ok {
+			b.work.edges[k] = nil
+			return nil
+		}
+	}
 	if b.work.checks >= maxSignatureChecks {
 		b.exhausted = true
 		return errors.New("too much work")
@@ -216,6 +222,9 @@ func (b *builder) signed(child, issuer *Certificate) error {
 	b.work.checks++
 	err := child.checkSignatureBy(issuer)
 	b.work.edges[k] = err
+	if err == nil && b.store != nil {
+		b.store.memory.signed.put(k, struct{}{})
+	}
 	return err
 }
 
