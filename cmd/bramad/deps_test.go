@@ -42,7 +42,8 @@ var layers = []struct {
 	{"gateway/folder", []string{"gateway/client"}},
 	{"gateway/sftpd", []string{"gateway", "gateway/client", "spool", "formats"}},
 	{"gateway/watch", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
-	{"gateway/processor", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
+	{"gateway/socket", nil},
+	{"gateway/processor", []string{"gateway", "gateway/client", "gateway/folder", "gateway/socket", "spool", "formats"}},
 	{"gateway/processor/handoff", []string{"gateway", "gateway/client", "gateway/processor", "gateway/folder", "spool", "formats"}}, // a client of the protocol
 	{"gateway/outbox", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
 	{"gateway/admin", []string{"gateway", "gateway/client", "spool", "formats"}},
@@ -78,7 +79,7 @@ var homes = []struct {
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
 	{"golang.org/x/text", []string{"formats/charset", "gateway", "gateway/processor/handoff"}, "code pages; Unicode normal forms of file names; the code page of a processor's reason.txt"},
-	{"golang.org/x/sys", []string{"gateway/folder", "gateway/processor", "gateway/admin", "spool/sqlite", "cmd/bramad"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify"},
+	{"golang.org/x/sys", []string{"gateway/folder", "gateway/socket", "gateway/admin", "spool/sqlite", "cmd/bramad"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify"},
 	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }
 
@@ -254,8 +255,8 @@ func standard(s source, name string) string {
 		return ""
 	case name == "os/exec" && s.dir != "cmd/bramactl":
 		return "the daemon runs no other program (DESIGN 2.8)"
-	case name == "unsafe" && s.dir != "gateway/processor":
-		return "only for SO_PEERGROUPS in gateway/processor, which x/sys does not wrap"
+	case name == "unsafe" && s.dir != "gateway/socket":
+		return "only for SO_PEERGROUPS in gateway/socket, which x/sys does not wrap"
 	}
 	// formats/*/internal generators and tests of pure packages read files; they do not.
 	if (below(s.dir, "crypto") || below(s.dir, "formats") || below(s.dir, "gateway/client") || below(s.dir, "gateway/policy")) && slices.Contains(impure, name) && s.pkg != "main" {

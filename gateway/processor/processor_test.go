@@ -261,29 +261,6 @@ func TestSocketPathThatIsAFile(t *testing.T) {
 	}
 }
 
-func TestPeers(t *testing.T) {
-	t.Parallel()
-	p := peers{uids: []uint32{50}, gids: []uint32{60}}
-	for _, c := range []struct {
-		uid    uint32
-		groups []uint32
-		want   bool
-	}{
-		{0, nil, true},
-		{uint32(os.Geteuid()), nil, true},
-		{50, nil, true},
-		{51, nil, false},
-		{51, []uint32{59, 60}, true},
-		{51, []uint32{70}, true}, // the socket's
-		{51, []uint32{0, 50}, false},
-		{^uint32(0), nil, false},
-	} {
-		if got := p.allows(c.uid, c.groups, 70); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
-	}
-}
-
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	if _, err := New(Options{}); err == nil {
