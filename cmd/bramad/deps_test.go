@@ -43,6 +43,7 @@ var layers = []struct {
 	{"gateway/sftpd", []string{"gateway", "gateway/client", "spool", "formats"}},
 	{"gateway/watch", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
 	{"gateway/socket", nil},
+	{"gateway/sdnotify", nil},
 	{"gateway/processor", []string{"gateway", "gateway/client", "gateway/folder", "gateway/socket", "spool", "formats"}},
 	{"gateway/processor/handoff", []string{"gateway", "gateway/client", "gateway/processor", "gateway/folder", "spool", "formats"}}, // a client of the protocol
 	{"gateway/outbox", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
@@ -79,7 +80,7 @@ var homes = []struct {
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
 	{"golang.org/x/text", []string{"formats/charset", "gateway", "gateway/processor/handoff"}, "code pages; Unicode normal forms of file names; the code page of a processor's reason.txt"},
-	{"golang.org/x/sys", []string{"gateway/folder", "gateway/socket", "gateway/admin", "spool/sqlite", "cmd/bramad"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify"},
+	{"golang.org/x/sys", []string{"gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify"},
 	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/brama-gateway/brama/gateway/outbox"
 	"github.com/brama-gateway/brama/gateway/processor"
 	"github.com/brama-gateway/brama/gateway/processor/handoff"
+	"github.com/brama-gateway/brama/gateway/sdnotify"
 	"github.com/brama-gateway/brama/gateway/sftpd"
 	"github.com/brama-gateway/brama/gateway/watch"
 )
@@ -97,7 +98,7 @@ type daemon struct {
 	cfg     *config.Config
 	level   zap.AtomicLevel
 	log     *zap.Logger
-	notify  notifier
+	notify  sdnotify.Notifier
 	started time.Time
 
 	*engine.Engine
@@ -113,7 +114,7 @@ type daemon struct {
 
 // open brings everything into being, without starting it.
 func open(ctx context.Context, cfg *config.Config, level zap.AtomicLevel, log *zap.Logger) (d *daemon, err error) {
-	d = &daemon{cfg: cfg, level: level, log: log, notify: newNotifier(os.Getenv), started: time.Now()}
+	d = &daemon{cfg: cfg, level: level, log: log, notify: sdnotify.New(os.Getenv), started: time.Now()}
 	debug.SetGCPercent(400) // uploads make garbage faster than anything else; memory is bounded by the limits
 
 	if d.Engine, err = engine.Open(ctx, cfg, log); err != nil {
@@ -214,24 +215,24 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	doors.start("recheck", d.followRegister)
 
 	fmt.Fprintf(stdout, "READY sftp=%s\n", d.listener.Addr())
-	d.tell(d.notify.ready("sftp " + d.listener.Addr().String()))
+	d.tell(d.notify.Ready("sftp " + d.listener.Addr().String()))
 	d.log.Info("ready", zap.String("sftp", d.listener.Addr().String()), zap.String("version", buildVersion()))
 
 	for running := true; running; {
 		select {
 		case <-hangup:
-			d.tell(d.notify.reloading())
+			d.tell(d.notify.Reloading())
 			if err := d.reload(ctx); err != nil {
 				d.log.Error("not reloaded; the old configuration stays", zap.Error(err))
 			}
-			d.tell(d.notify.ready("sftp " + d.listener.Addr().String()))
+			d.tell(d.notify.Ready("sftp " + d.listener.Addr().String()))
 		case <-doors.ctx.Done(): // asked to stop, or a door has failed
 			running = false
 		case <-core.ctx.Done():
 			running = false
 		}
 	}
-	d.tell(d.notify.stopping())
+	d.tell(d.notify.Stopping())
 	d.log.Info("draining")
 	d.Core.Drain()
 	return errors.Join(doors.stop(), core.stop())
@@ -261,7 +262,7 @@ func (d *daemon) reload(ctx context.Context) error {
 
 // alive answers the watchdog, after it has proved that the store can be written.
 func (d *daemon) alive(ctx context.Context) error {
-	every := watchdogEvery(os.Getenv)
+	every := sdnotify.WatchdogEvery(os.Getenv)
 	watched := every > 0
 	if !watched {
 		every = 30 * time.Second
@@ -282,7 +283,7 @@ func (d *daemon) alive(ctx context.Context) error {
 			d.log.Error("trust not read anew; what was read before stays", zap.Error(err))
 		}
 		if watched {
-			d.tell(d.notify.alive())
+			d.tell(d.notify.Alive())
 		}
 	}
 }

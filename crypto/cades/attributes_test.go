@@ -154,4 +154,3 @@ func FuzzParseSignedAttributes(f *testing.F) {
 		}
 	})
 }
-
