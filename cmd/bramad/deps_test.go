@@ -44,6 +44,7 @@ var layers = []struct {
 	{"gateway/watch", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
 	{"gateway/socket", nil},
 	{"gateway/sdnotify", nil},
+	{"gateway/provider", []string{"gateway/socket", "formats", "crypto"}}, // signs and verifies elsewhere; its server is linked into brama-signer, so it does not know the core
 	{"gateway/processor", []string{"gateway", "gateway/client", "gateway/folder", "gateway/socket", "spool", "formats"}},
 	{"gateway/processor/handoff", []string{"gateway", "gateway/client", "gateway/processor", "gateway/folder", "spool", "formats"}}, // a client of the protocol
 	{"gateway/outbox", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
@@ -57,6 +58,8 @@ var layers = []struct {
 
 	// Simulated peers, for tests and the demo.
 	{"gateway/gatewaytest", []string{""}},
+	{"gateway/openapitest", nil},
+	{"gateway/provider/providertest", []string{"gateway/provider", "crypto"}},
 
 	{"cmd/brama-web", []string{"gateway/admin", "gateway/config", "gateway/web"}},
 	{"cmd", []string{""}}, // everything; but see noCommand
@@ -76,12 +79,12 @@ var homes = []struct {
 	{"github.com/fsnotify/fsnotify", []string{"gateway/watch"}, "a hint that a watched folder changed"},
 	{"github.com/robfig/cron/v3", []string{"cmd/bramad", "gateway/config"}, "the schedule runs in bramad; config parses the expressions to refuse wrong ones"},
 	{"modernc.org/sqlite", []string{"spool/sqlite"}, "the embedded engine"},
-	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "formats/profile"}, "register entries and the configuration, through strict; format profiles"},
+	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "gateway/openapitest", "formats/profile"}, "register entries and the configuration, through strict; format profiles; OpenAPI files in tests"},
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
 	{"golang.org/x/text", []string{"formats/charset", "gateway", "gateway/processor/handoff"}, "code pages; Unicode normal forms of file names; the code page of a processor's reason.txt"},
 	{"golang.org/x/sys", []string{"gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify"},
-	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
+	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/provider", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }
 
 // testHomes is what tests may import besides.

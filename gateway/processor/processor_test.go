@@ -127,7 +127,7 @@ func TestRequests(t *testing.T) {
 				t.Error(w.Header())
 			}
 			if c.path != "" {
-				if err := doc.answered(c.method, c.path, w.Code, w.Header().Get("Content-Type"), w.Body.Bytes()); err != nil {
+				if err := doc.Answered(c.method, c.path, w.Code, w.Header().Get("Content-Type"), w.Body.Bytes()); err != nil {
 					t.Error(err)
 				}
 			}
