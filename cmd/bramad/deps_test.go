@@ -83,7 +83,8 @@ var homes = []struct {
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
 	{"golang.org/x/text", []string{"formats/charset", "gateway", "gateway/processor/handoff"}, "code pages; Unicode normal forms of file names; the code page of a processor's reason.txt"},
-	{"golang.org/x/sys", []string{"gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify"},
+	{"golang.org/x/sys", []string{"gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad", "cmd/brama-signer"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify, no core file of a process with a PIN"},
+	{"github.com/miekg/pkcs11", []string{"cmd/brama-signer"}, "PKCS #11 modules are C libraries: the one binding, in the one program with cgo"},
 	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/provider", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }
 
@@ -259,8 +260,8 @@ func standard(s source, name string) string {
 		return ""
 	case name == "os/exec" && s.dir != "cmd/bramactl":
 		return "the daemon runs no other program (DESIGN 2.8)"
-	case name == "unsafe" && s.dir != "gateway/socket":
-		return "only for SO_PEERGROUPS in gateway/socket, which x/sys does not wrap"
+	case name == "unsafe" && s.dir != "gateway/socket" && s.dir != "cmd/brama-signer":
+		return "only for SO_PEERGROUPS in gateway/socket, which x/sys does not wrap, and for a PIN in brama-signer that can be wiped"
 	}
 	// formats/*/internal generators and tests of pure packages read files; they do not.
 	if (below(s.dir, "crypto") || below(s.dir, "formats") || below(s.dir, "gateway/client") || below(s.dir, "gateway/policy")) && slices.Contains(impure, name) && s.pkg != "main" {

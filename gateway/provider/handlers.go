@@ -159,14 +159,25 @@ func (k *signingKey) attributes(q *SignRequest) ([]byte, error) {
 	return a.Encode(k.digest, k.Certificate), nil
 }
 
-// value signs attributes that have been looked through.
-func (k *signingKey) value(attrs []byte) ([]byte, error) {
-	if a, ok := k.Key.Key.(cades.AttributeSigner); ok {
-		return a.SignAttributes(rand.Reader, attrs, k.digest)
-	}
+// value signs attributes that have been looked through, and verifies what came of
+// it: a fault in the arithmetic of an RSA key can give the key away, and a token may
+// have been exchanged.
+func (k *signingKey) value(attrs []byte) (value []byte, err error) {
 	h := k.digest.New(k.Certificate.PublicKey)
 	h.Write(attrs)
-	return k.Key.Key.Sign(rand.Reader, h.Sum(nil), k.digest.Hash)
+	sum := h.Sum(nil)
+	if a, ok := k.Key.Key.(cades.AttributeSigner); ok {
+		value, err = a.SignAttributes(rand.Reader, attrs, k.digest)
+	} else {
+		value, err = k.Key.Key.Sign(rand.Reader, sum, k.digest.Hash)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := algorithm.VerifySum(k.by, k.Certificate.PublicKey, k.digest, sum, value); err != nil {
+		return nil, fmt.Errorf("the signature is not by its certificate: %w", err)
+	}
+	return value, nil
 }
 
 func (s *Server) verify(w http.ResponseWriter, r *http.Request) (any, error) {

@@ -16,9 +16,12 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -232,14 +235,27 @@ func TestUntrue(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, provider.Limits{})
 	signer := s.signer(t)
-	s.Lie.Store(true)
-	if _, err := sealed(signer); !errors.Is(err, provider.ErrUntrue) {
-		t.Error(err)
+	lie := ""
+	liar := between(t, s.Socket, func(a *provider.SignResponse) {
+		switch lie {
+		case "signature":
+			a.Signature[8] ^= 1
+		case "attributes":
+			a.Attributes = attributes(t, s.seal.Certificate)
+		}
+	})
+	liars, err := liar.Signer(t.Context(), "seal", nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := s.c.Signer(t.Context(), "seal", nil); !errors.Is(err, provider.ErrUntrue) {
-		t.Error(err)
+	for _, lie = range []string{"signature", "attributes"} {
+		if _, err := cades.Sign(rand.Reader, []byte("another"), []cades.Signer{liars}, cades.SignOptions{At: pkitest.At}); !errors.Is(err, provider.ErrUntrue) {
+			t.Error(lie, err)
+		}
+		if _, err := liar.Signer(t.Context(), "seal", nil); !errors.Is(err, provider.ErrUntrue) {
+			t.Error(lie, err)
+		}
 	}
-	s.Lie.Store(false)
 
 	container, err := cades.Sign(rand.Reader, document, []cades.Signer{signer}, cades.SignOptions{At: pkitest.At})
 	if err != nil {
@@ -266,6 +282,46 @@ func TestUntrue(t *testing.T) {
 	if r, err := s.c.Validate(t.Context(), in, o, false); err != nil || r.Indication != cades.TotalPassed {
 		t.Error(r, err)
 	}
+}
+
+// between puts somebody between provider and client who changes signatures.
+func between(t *testing.T, path string, change func(*provider.SignResponse)) *provider.Client {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "prov")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "provider"}) },
+		Transport: socket.Transport(path),
+		ModifyResponse: func(r *http.Response) error {
+			if !strings.HasSuffix(r.Request.URL.Path, "/sign") {
+				return nil
+			}
+			var a provider.SignResponse
+			if err := json.NewDecoder(r.Body).Decode(&a); err != nil {
+				return err
+			}
+			change(&a)
+			b, err := json.Marshal(a)
+			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+			r.Header.Set("Content-Length", strconv.Itoa(len(b)))
+			return err
+		},
+	}
+	s := &http.Server{Handler: proxy}
+	go s.Serve(l)
+	c := provider.NewClient(filepath.Join(dir, "s"))
+	t.Cleanup(func() {
+		c.Close()
+		s.Close()
+		os.RemoveAll(dir)
+	})
+	return c
 }
 
 // The verdict over the socket is the verdict.

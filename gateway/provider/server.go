@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/crypto/algorithm"
+	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/gateway/socket"
 )
 
@@ -38,6 +40,7 @@ type Server struct {
 type signingKey struct {
 	Key
 	digest    *algorithm.Digest
+	by        algorithm.Identifier
 	algorithm string
 }
 
@@ -105,7 +108,20 @@ func newSigningKey(k Key) (*signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &signingKey{k, d, a.Name}, nil
+	return &signingKey{k, d, id, a.Name}, nil
+}
+
+// Prove signs attributes over random bytes with each key, which are nobody's document.
+func (s *Server) Prove() error {
+	for _, k := range s.keys {
+		challenge := make([]byte, k.digest.Size)
+		_, _ = rand.Read(challenge) // it never fails
+		proof := cades.SignedAttributes{MessageDigest: challenge, SigningTime: k.Certificate.NotBefore}
+		if _, err := k.value(proof.Encode(k.digest, k.Certificate)); err != nil {
+			return fmt.Errorf("key %s: %w", k.ID, err)
+		}
+	}
+	return nil
 }
 
 // Listen makes the socket, with mode 0660. It refuses when another process

@@ -21,7 +21,6 @@ import (
 type Provider struct {
 	Socket string
 	Slow   atomic.Int64                        // nanoseconds that each operation takes longer
-	Lie    atomic.Bool                         // signatures are over something else
 	Fail   atomic.Pointer[error]               // what the keys answer
 	Twist  atomic.Pointer[func(*cades.Report)] // changes verdicts
 	Asked  atomic.Int64                        // operations begun
@@ -108,9 +107,6 @@ type key struct {
 func (k *key) Sign(rand io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
 	if err := k.p.begin(); err != nil {
 		return nil, err
-	}
-	if k.p.Lie.Load() {
-		digest = append([]byte{digest[0] ^ 1}, digest[1:]...)
 	}
 	return k.Signer.Sign(rand, digest, o)
 }
