@@ -7,7 +7,7 @@ BENCH    ?= .
 .PHONY: help build signer demo test bench fuzz lint clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## static binaries into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ $$(go list ./cmd/... | grep -v /brama-signer$$)
@@ -16,6 +16,7 @@ signer: ## bin/brama-signer, the one program with cgo: it loads PKCS #11 modules
 	CGO_ENABLED=1 go build -trimpath -o bin/ ./cmd/brama-signer
 
 demo: build ## the whole way of a document on this machine, shown step by step
+	@command -v sftp >/dev/null || .ci/install openssh-client || echo "without the OpenSSH client the demo uploads with a built-in one"
 	bin/bramactl demo --once
 
 test: ## everything that must hold; installs what the tests need where it may (.ci/test)
@@ -32,3 +33,7 @@ lint: ## vet, gofumpt, staticcheck
 
 clean: ## remove what was built
 	rm -rf bin demo
+
+.PHONY: test-crash
+test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRASH_SEED
+	BRAMA_CRASH_ROUNDS=$${BRAMA_CRASH_ROUNDS:-200} go test -run '^TestCrash$$' -count=1 -timeout 30m -v ./cmd/bramad

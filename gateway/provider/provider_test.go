@@ -32,6 +32,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/pki/issue"
 	"github.com/brama-gateway/brama/crypto/pki/pkitest"
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/openapitest"
 	"github.com/brama-gateway/brama/gateway/provider"
 	"github.com/brama-gateway/brama/gateway/provider/providertest"
@@ -373,6 +374,37 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// A row of the report begins as a signature in a receipt does.
+func TestReportIsAsReceipts(t *testing.T) {
+	t.Parallel()
+	p := pkitest.New(t)
+	head := p.Issue(issue.Subject{Country: "UA", CommonName: "Ім\u202eя", EDRPOU: "00013480", Person: "2222222222"}, func(t *issue.Template) { t.Serial = big.NewInt(1 << 40) })
+	b, err := cades.Sign(rand.Reader, document, []cades.Signer{{Key: head.Key, Certificate: head.Certificate}}, cades.SignOptions{At: pkitest.At})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []cades.Options{{At: pkitest.At, Trust: p.Store()}, {At: pkitest.At}, {At: pkitest.At, Trust: p.Store(), Tolerate: cades.Tolerances{cades.NestedSignedData: true}}} {
+		r := cades.Validate(cades.Input{Container: b}, o)
+		var row, view map[string]any
+		for v, into := range map[any]*map[string]any{&provider.NewReport("a", o.At, r).Signatures[0]: &row, ptr(gateway.ViewSignature(r.Signatures[0])): &view} {
+			text, err := json.Marshal(v)
+			if err == nil {
+				err = json.Unmarshal(text, into)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for k, want := range view {
+			if !reflect.DeepEqual(row[k], want) {
+				t.Errorf("%s: %v, in a receipt %v", k, row[k], want)
+			}
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
 
 // plain is a report with certificates as bytes, which can be compared.
 func plain(r *cades.Report) any {

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -74,18 +73,14 @@ func known(t time.Time) *time.Time {
 	return &t
 }
 
+// signerRow names a signer as receipts do (gateway.ViewSignature); a test compares them.
 func signerRow(cert *pki.Certificate) SignerRow {
 	codes := cert.Codes()
-	v := SignerRow{
-		Name: cert.Subject.String(), EDRPOU: codes.EDRPOU, Person: codes.Person,
-		Serial: hex.EncodeToString(cert.RawSerial), Issuer: cert.Issuer.String(),
+	name := cert.Subject.String()
+	if cn := cert.Subject.CommonName; cn != "" {
+		name = pki.Escape(cn)
 	}
-	for _, a := range cert.Subject.Attributes {
-		if a.Type == "2.5.4.3" && a.Readable { // commonName
-			v.Name = a.Text
-		}
-	}
-	return v
+	return SignerRow{Name: name, EDRPOU: codes.EDRPOU, Person: codes.Person, Serial: cert.Serial.Text(16), Issuer: cert.Issuer.String()}
 }
 
 // newVerifyResponse is a report with all that its reader needs to act on it.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/brama-gateway/brama/spool"
 	"github.com/brama-gateway/brama/spool/spooltest"
@@ -128,6 +129,17 @@ func TestFloor(t *testing.T) {
 		if !errors.Is(err, spool.ErrFull) {
 			t.Errorf("%s below the floor: got %v, want %v", what, err, spool.ErrFull)
 		}
+	}
+	urgent, err := s.NewDraft(spool.Urgent(ctx), 4<<20)
+	if err != nil {
+		t.Fatalf("urgent draft below the floor: %v", err)
+	}
+	defer urgent.Discard()
+	if _, err := urgent.WriteAt(make([]byte, 3<<20), 0); err != nil {
+		t.Errorf("urgent write below the floor: %v", err)
+	}
+	if err := s.Update(spool.Urgent(ctx), func(tx spool.Tx) error { return tx.Insert(spool.Item{ID: 4, Queue: "out", State: "available"}) }); err != nil {
+		t.Errorf("urgent insert below the floor: %v", err)
 	}
 	it.State, it.Version = "accepted", 1
 	if err := s.Update(ctx, func(tx spool.Tx) error {
@@ -293,5 +305,26 @@ func TestGone(t *testing.T) {
 	}
 	if err := s.Update(t.Context(), func(spool.Tx) error { return nil }); !errors.Is(err, spool.ErrStopped) {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// A View that never began holds nobody up.
+func TestCloseAfterEndedContext(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.View(ctx, func(spool.Reader) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Close() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("Close waits for a View that never began")
 	}
 }
