@@ -11,10 +11,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/cms"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/gateway/socket"
 )
@@ -38,6 +41,36 @@ type Client struct {
 	http *http.Client
 	// Sign and Judge bound how long one answer is waited for.
 	Sign, Judge time.Duration
+	// Again is how long a provider that was away is left alone: a queue of work does
+	// not knock once for each piece.
+	Again time.Duration
+
+	signing, verifying breaker
+}
+
+// breaker remembers for a moment that the provider is away.
+type breaker struct {
+	mu  sync.Mutex
+	err error
+	at  time.Time
+}
+
+func (b *breaker) ready(again time.Duration) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil && time.Since(b.at) < again {
+		return b.err
+	}
+	return nil
+}
+
+func (b *breaker) note(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err, b.at = nil, time.Now()
+	if errors.Is(err, ErrAway) {
+		b.err = err
+	}
 }
 
 // answers are bounded: what a provider says is not believed blindly either.
@@ -48,7 +81,7 @@ const (
 
 // NewClient asks the provider at the socket's path.
 func NewClient(path string) *Client {
-	return &Client{path: path, http: &http.Client{Transport: socket.Transport(path)}, Sign: 15 * time.Second, Judge: 90 * time.Second}
+	return &Client{path: path, http: &http.Client{Transport: socket.Transport(path)}, Sign: 15 * time.Second, Judge: 90 * time.Second, Again: time.Second}
 }
 
 // Close ends idle connections.
@@ -183,8 +216,16 @@ func (k *key) Public() crypto.PublicKey { return k.certificate.PublicKey }
 
 func (k *key) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, ErrRaw }
 
+// Ready says whether it is worth while to prepare something for this key.
+func (k *key) Ready() error { return k.client.signing.ready(k.client.Again) }
+
 func (k *key) SignAttributes(_ io.Reader, attrs []byte, d *algorithm.Digest) ([]byte, error) {
-	return k.sign(context.Background(), attrs, d)
+	if err := k.Ready(); err != nil {
+		return nil, err
+	}
+	value, err := k.sign(context.Background(), attrs, d)
+	k.client.signing.note(err)
+	return value, err
 }
 
 func (k *key) sign(ctx context.Context, attrs []byte, d *algorithm.Digest) ([]byte, error) {
@@ -213,10 +254,36 @@ func (c *Client) Verify(ctx context.Context, q *VerifyRequest) (*VerifyResponse,
 	return v, nil
 }
 
-// Validate asks for the verdict over a container as cades.Validate would give it;
-// a document beside it goes there as its digests, or whole when whole is set. An
-// error is no verdict: the provider is away, or its answer does not hold.
-func (c *Client) Validate(ctx context.Context, in cades.Input, o cades.Options, whole bool) (*cades.Report, error) {
+// Validate asks for the verdict over a container as cades.Validate would give it. A
+// document beside it goes there as its digests, or whole where a signature needs a
+// digest that depends on the key. An error is no verdict: the provider is away, or
+// its answer does not hold.
+func (c *Client) Validate(ctx context.Context, in cades.Input, o cades.Options) (*cades.Report, error) {
+	if err := c.verifying.ready(c.Again); err != nil {
+		return nil, err
+	}
+	r, err := c.validate(ctx, in, o)
+	c.verifying.note(err)
+	return r, err
+}
+
+// digests are those that a document is sent by.
+var digests = []string{"sha256", "sha384", "sha512"}
+
+// whole says whether a container can be judged only with the document at hand.
+func whole(container []byte) bool {
+	data, err := cms.Unarmour(container)
+	if err != nil {
+		return true
+	}
+	sd, err := cms.Parse(data, cms.Options{BERSignerInfo: true})
+	return err != nil || slices.ContainsFunc(sd.Signers, func(s cms.SignerInfo) bool {
+		d := algorithm.DigestByOID(s.DigestAlgorithm.OID)
+		return d == nil || d.Keyed || !slices.Contains(digests, d.Name)
+	})
+}
+
+func (c *Client) validate(ctx context.Context, in cades.Input, o cades.Options) (*cades.Report, error) {
 	q := &VerifyRequest{Container: in.Container, At: o.At.UTC(), Content: true}
 	for t, allowed := range o.Tolerate {
 		if allowed {
@@ -227,7 +294,7 @@ func (c *Client) Validate(ctx context.Context, in cades.Input, o cades.Options, 
 		q.Trust = newTrustMaterial(o.Trust)
 	}
 	switch {
-	case in.Detached != nil && whole:
+	case in.Detached != nil && whole(in.Container):
 		doc, err := io.ReadAll(io.NewSectionReader(in.Detached, 0, in.Detached.Size()))
 		if err != nil {
 			return nil, fmt.Errorf("document: %w", err)
@@ -235,7 +302,7 @@ func (c *Client) Validate(ctx context.Context, in cades.Input, o cades.Options, 
 		q.Document = doc
 	case in.Detached != nil:
 		q.Digests = map[string][]byte{}
-		for _, name := range []string{"sha256", "sha384", "sha512"} {
+		for _, name := range digests {
 			h := algorithm.DigestByName(name).New(nil)
 			if _, err := io.Copy(h, io.NewSectionReader(in.Detached, 0, in.Detached.Size())); err != nil {
 				return nil, fmt.Errorf("document: %w", err)

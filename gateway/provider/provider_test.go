@@ -77,6 +77,7 @@ func newScene(t *testing.T, limits provider.Limits) *scene {
 	}})}
 	s.Trust = p.Store()
 	s.c = provider.NewClient(s.Socket)
+	s.c.Again = 0
 	t.Cleanup(s.c.Close)
 	return s
 }
@@ -231,6 +232,40 @@ func TestAway(t *testing.T) {
 	back("stale")
 }
 
+// One that was away is left alone for a moment.
+func TestLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, provider.Limits{})
+	s.c.Again = 100 * time.Millisecond
+	signer := s.signer(t)
+	broken := errors.New("the token is not there")
+	s.Fail.Store(&broken)
+	before := s.Asked.Load()
+	for range 5 {
+		if _, err := sealed(signer); !errors.Is(err, provider.ErrAway) {
+			t.Error(err)
+		}
+		if _, err := s.c.Validate(t.Context(), cades.Input{Container: document}, cades.Options{At: pkitest.At}); err == nil {
+			t.Error("a verdict of nobody")
+		}
+	}
+	if asked := s.Asked.Load() - before; asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
+	ready := signer.Key.(interface{ Ready() error })
+	if err := ready.Ready(); !errors.Is(err, provider.ErrAway) {
+		t.Error(err)
+	}
+	s.Fail.Store(nil)
+	time.Sleep(120 * time.Millisecond)
+	if err := ready.Ready(); err != nil {
+		t.Error(err)
+	}
+	if _, err := sealed(signer); err != nil {
+		t.Error(err)
+	}
+}
+
 // What a provider says is checked.
 func TestUntrue(t *testing.T) {
 	t.Parallel()
@@ -275,12 +310,12 @@ func TestUntrue(t *testing.T) {
 		"failed, all passed":         func(r *cades.Report) { r.Indication = cades.TotalFailed },
 	} {
 		s.Twist.Store(&twist)
-		if r, err := s.c.Validate(t.Context(), in, o, false); !errors.Is(err, provider.ErrUntrue) {
+		if r, err := s.c.Validate(t.Context(), in, o); !errors.Is(err, provider.ErrUntrue) {
 			t.Errorf("%s: %v %v", name, r, err)
 		}
 	}
 	s.Twist.Store(nil)
-	if r, err := s.c.Validate(t.Context(), in, o, false); err != nil || r.Indication != cades.TotalPassed {
+	if r, err := s.c.Validate(t.Context(), in, o); err != nil || r.Indication != cades.TotalPassed {
 		t.Error(r, err)
 	}
 }
@@ -354,23 +389,21 @@ func TestValidate(t *testing.T) {
 		"no container":               {cades.Input{Container: []byte("hello")}, nil, "TOTAL-FAILED"},
 		"content inside and outside": {cades.Input{Container: sign(false), Detached: section(document)}, nil, "TOTAL-FAILED"},
 	} {
-		for _, whole := range []bool{false, true} {
-			got, err := s.c.Validate(t.Context(), c.in, cades.Options{At: pkitest.At, Trust: c.trust, Tolerate: cades.Tolerances{cades.AttrsAsStored: true}}, whole)
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
-			}
-			trust := c.trust
-			if trust == nil {
-				trust = s.Trust
-			}
-			want := cades.Validate(c.in, cades.Options{At: pkitest.At, Trust: trust})
-			if got.Indication.String() != c.want {
-				t.Errorf("%s: %s", name, got.Indication)
-			}
-			if a, b := plain(got), plain(want); !reflect.DeepEqual(a, b) {
-				t.Errorf("%s: over the socket\n%+v\nhere\n%+v", name, a, b)
-			}
+		got, err := s.c.Validate(t.Context(), c.in, cades.Options{At: pkitest.At, Trust: c.trust, Tolerate: cades.Tolerances{cades.AttrsAsStored: true}})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		trust := c.trust
+		if trust == nil {
+			trust = s.Trust
+		}
+		want := cades.Validate(c.in, cades.Options{At: pkitest.At, Trust: trust})
+		if got.Indication.String() != c.want {
+			t.Errorf("%s: %s", name, got.Indication)
+		}
+		if a, b := plain(got), plain(want); !reflect.DeepEqual(a, b) {
+			t.Errorf("%s: over the socket\n%+v\nhere\n%+v", name, a, b)
 		}
 	}
 }
@@ -572,7 +605,7 @@ func TestNotOffered(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, l) }()
 	c := provider.NewClient(filepath.Join(dir, "s"))
-	_, err = c.Validate(t.Context(), cades.Input{Container: []byte{1}}, cades.Options{At: pkitest.At}, false)
+	_, err = c.Validate(t.Context(), cades.Input{Container: []byte{1}}, cades.Options{At: pkitest.At})
 	if problem := (*provider.Problem)(nil); !errors.As(err, &problem) || problem.Status != 501 || errors.Is(err, provider.ErrAway) {
 		t.Error(err)
 	}
