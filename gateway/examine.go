@@ -319,7 +319,7 @@ func (v *Verdict) judge(name string, rep *cades.Report) {
 		}
 		v.Persons = append(v.Persons, id)
 		for _, e := range s.Evidence {
-			v.Evidence = append(v.Evidence, fmt.Sprintf("%s %s", e.Kind, e.SHA256))
+			v.Evidence = append(v.Evidence, fmt.Sprintf("%s %x", e.Kind, e.SHA256))
 		}
 	}
 }

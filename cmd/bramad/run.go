@@ -110,6 +110,7 @@ type daemon struct {
 	outbox    *outbox.Outbox
 	processor *processor.Server
 	handoff   *handoff.Handoff
+	providers []*watched // crypto providers that are asked
 	sockets   struct{ processor, admin net.Listener }
 }
 
@@ -118,10 +119,14 @@ func open(ctx context.Context, cfg *config.Config, level zap.AtomicLevel, log *z
 	d := &daemon{cfg: cfg, level: level, log: log, notify: sdnotify.New(os.Getenv), started: time.Now()}
 	debug.SetGCPercent(400) // uploads make garbage faster than anything else; memory is bounded by the limits
 
+	if err := awaitSeal(ctx, cfg, log); err != nil {
+		return nil, err
+	}
 	var err error
 	if d.Engine, err = engine.Open(ctx, cfg, log); err != nil {
 		return nil, err
 	}
+	d.watchProviders()
 	if err = d.openEntrances(); err == nil {
 		err = d.openExits()
 	}
@@ -207,6 +212,9 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	}
 	if d.handoff != nil {
 		doors.start("handoff", d.handoff.Run)
+	}
+	for _, p := range d.providers {
+		doors.start(p.name, p.follow)
 	}
 	doors.start("schedule", d.schedule)
 	doors.start("recheck", d.followRegister)
@@ -342,6 +350,9 @@ func (d *daemon) temporary(name string) bool {
 func (d *daemon) describe(s *admin.Status) {
 	s.Version, s.Started = buildVersion(), d.started.UTC()
 	s.SFTP, s.Sessions = d.listener.Addr().String(), d.sftp.Sessions()
+	for _, p := range d.providers {
+		p.describe(s)
+	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(d.cfg.State, &fs); err == nil {
 		s.Free = int64(fs.Bavail) * fs.Bsize
