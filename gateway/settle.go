@@ -110,7 +110,7 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 
 // errSealAway is wrapped when the seal was away just now: the failed attempt that
 // found it out is in the log already.
-var errSealAway = errors.New("the seal is away")
+var errSealAway = fmt.Errorf("%w: it was away just now", ErrSeal)
 
 // sealReady asks a seal that is in another process whether it can be used:
 // examining what cannot be sealed would be in vain. The tick comes back to it.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -102,8 +103,24 @@ limits: {free_disk: 1MiB}
 	if _, err := fetch(c, "/receipts/two.pdf.p7s.receipt1.json"); err == nil {
 		t.Error("a receipt without a seal")
 	}
+	pc := s.processorClient()
+	defer pc.CloseIdleConnections()
+	statement := func() int {
+		resp, err := pc.Post("http://processor/v1/clients/demo/statements?name=s.txt", "application/octet-stream", strings.NewReader("statement"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := statement(); got != http.StatusServiceUnavailable {
+		t.Errorf("a statement without a seal: %d", got)
+	}
 	sealer.Start()
 	s.receipt(c, "two.pdf.p7s")
+	if got := statement(); got != http.StatusCreated {
+		t.Errorf("a statement with the seal back: %d", got)
+	}
 	await(t, 20*time.Second, "the warning to end", func() bool { return !warned("SEAL-AWAY")() })
 
 	// Who verifies is away: the document is held and not passed.
