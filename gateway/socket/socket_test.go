@@ -2,13 +2,16 @@ package socket
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -85,6 +88,86 @@ func TestListen(t *testing.T) {
 	}
 	if _, err := Listen(filepath.Join(t.TempDir(), strings.Repeat("x", 120)), Options{}); err == nil || !strings.Contains(err.Error(), "107") {
 		t.Errorf("a long path: %v", err)
+	}
+}
+
+// TestMain is also the child half of TestStranger.
+func TestMain(m *testing.M) {
+	if path := os.Getenv("SOCKET_TEST_DIAL"); path != "" {
+		c, err := net.Dial("unix", path)
+		if err == nil {
+			_, err = io.ReadFull(c, make([]byte, 2))
+		}
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// Another user is refused by what the kernel says of him, whatever the modes of the
+// files on the way are. Only root can become another user to try it.
+func TestStranger(t *testing.T) {
+	t.Parallel()
+	dir := short(t)
+	path := filepath.Join(dir, "s")
+	refused := make(chan Peer, 10)
+	l, err := Listen(path, Options{Mode: 0o666, Peers: Peers{UIDs: []uint32{54321}}, Refused: func(p Peer, _ error) { refused <- p }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte("hi"))
+			c.Close()
+		}
+	}()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := func(uid int) error {
+		cmd := exec.Command("/proc/self/fd/3")
+		exe, err := os.Open(self) // its folder may be closed to the other user
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer exe.Close()
+		cmd.ExtraFiles = []*os.File{exe}
+		cmd.Env = []string{"SOCKET_TEST_DIAL=" + path}
+		cmd.Dir = "/"
+		if uid >= 0 {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	}
+	if err := dial(-1); err != nil {
+		t.Errorf("the own user: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := dial(54321); err != nil {
+		t.Errorf("a user who is named: %v", err)
+	}
+	if err := dial(54322); err == nil {
+		t.Error("a stranger came in")
+	} else if p := <-refused; p.UID != 54322 {
+		t.Errorf("%+v refused", p)
 	}
 }
 
