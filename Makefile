@@ -37,6 +37,7 @@ clean: ## remove what was built
 .PHONY: test-crash
 test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRASH_SEED
 	BRAMA_CRASH_ROUNDS=$${BRAMA_CRASH_ROUNDS:-200} go test -run '^TestCrash$$' -count=1 -timeout 30m -v ./cmd/bramad
+
 .PHONY: test-arm64 dudect
 
 test-arm64: ## the signature's arithmetic on arm64, under qemu-user (Debian: apt-get install qemu-user)
