@@ -4,13 +4,16 @@ SHELL    := bash
 FUZZTIME ?= 10s
 BENCH    ?= .
 
-.PHONY: help build demo test bench fuzz lint clean
+.PHONY: help build signer demo test bench fuzz lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## static binaries into bin/
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -o bin/ $$(go list ./cmd/... | grep -v /brama-signer$$)
+
+signer: ## bin/brama-signer, the one program with cgo: it loads PKCS #11 modules
+	CGO_ENABLED=1 go build -trimpath -o bin/ ./cmd/brama-signer
 
 demo: build ## the whole way of a document on this machine, shown step by step
 	@command -v sftp >/dev/null || .ci/install openssh-client || echo "without the OpenSSH client the demo uploads with a built-in one"

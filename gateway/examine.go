@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -37,7 +39,13 @@ type Case struct {
 	Profiles   *profile.Set
 	Profile    string // forced, for tools; empty: found by content and name
 	FormatOnly bool   // for tools: signatures and policy are not looked at
+	Validate   Validator
 }
+
+// Validator judges a container as cades.Validate does, which is meant by nil. It may
+// be another program, whose verdict then stands. An error is no verdict: whom it
+// leaves without one is held, however long.
+type Validator func(cades.Input, cades.Options) (*cades.Report, error)
 
 // Verdict is all that was found of one submission. The zero value is held.
 type Verdict struct {
@@ -58,6 +66,7 @@ type Verdict struct {
 	Evidence []string `json:"evidence,omitempty"` // SHA-256 of the revocation data used
 
 	fault string // where we panicked; for the log
+	away  error  // why there is no verdict on a signature; for the log
 }
 
 // MaxFindings is how many findings one receipt lists; the rest are counted.
@@ -86,6 +95,14 @@ func Examine(c Case) (v Verdict) {
 			v.add(finding("EXAM-002", "Документ не читається зі сховища.", "The document cannot be read from the store."))
 			return v
 		}
+	}
+	if v.away != nil {
+		v.Outcome = Held
+		v.add(formats.Finding{Rule: "SIG-NOT-JUDGED", Severity: formats.Warning, Message: formats.Text{
+			UK: "Підписи зараз неможливо перевірити: система перевірки підписів не відповідає. Документ чекає; надсилати його ще раз не потрібно.",
+			EN: "The signatures cannot be verified now: the system that verifies them does not answer. The document waits; do not send it again.",
+		}})
+		return v
 	}
 	report := c.check(doc)
 	if report != nil {
@@ -194,14 +211,14 @@ func (c *Case) open(v *Verdict) (doc *io.SectionReader, sigs []cades.Signature) 
 	}
 	if c.FormatOnly {
 		if len(containers) == 1 {
-			if rep := c.validate(containers[0], nil); rep.Content != nil {
+			if rep := c.validate(v, containers[0], nil); rep.Content != nil {
 				doc = section(rep.Content)
 			}
 		}
 		return doc, nil
 	}
 	for _, p := range containers {
-		rep := c.validate(p, nil)
+		rep := c.validate(v, p, nil)
 		v.judge(p.Name, rep)
 		sigs = append(sigs, rep.Signatures...)
 		if rep.Content != nil {
@@ -212,7 +229,7 @@ func (c *Case) open(v *Verdict) (doc *io.SectionReader, sigs []cades.Signature) 
 		if doc == nil {
 			continue // it waits for its document
 		}
-		rep := c.validate(p, doc)
+		rep := c.validate(v, p, doc)
 		v.judge(p.Name, rep)
 		sigs = append(sigs, rep.Signatures...)
 	}
@@ -224,7 +241,7 @@ func section(b []byte) *io.SectionReader {
 }
 
 // validate judges one container, or one detached signature over doc.
-func (c *Case) validate(p Piece, doc *io.SectionReader) *cades.Report {
+func (c *Case) validate(v *Verdict, p Piece, doc *io.SectionReader) *cades.Report {
 	if p.Content.Size() > maxContainer {
 		return &cades.Report{Indication: cades.TotalFailed, SubIndication: cades.FormatFailure, Detail: "container too large"}
 	}
@@ -243,7 +260,16 @@ func (c *Case) validate(p Piece, doc *io.SectionReader) *cades.Report {
 			tolerate = t
 		}
 	}
-	return cades.Validate(in, cades.Options{At: c.At, Trust: c.material(), Tolerate: tolerate})
+	o := cades.Options{At: c.At, Trust: c.material(), Tolerate: tolerate}
+	if c.Validate == nil {
+		return cades.Validate(in, o)
+	}
+	r, err := c.Validate(in, o)
+	if err != nil || r == nil {
+		v.away = cmp.Or(err, errors.New("no report"))
+		return &cades.Report{SubIndication: cades.TryLater, Signatures: []cades.Signature{{SubIndication: cades.TryLater}}}
+	}
+	return r
 }
 
 // maxContainer bounds a container that is read into memory.
@@ -293,7 +319,7 @@ func (v *Verdict) judge(name string, rep *cades.Report) {
 		}
 		v.Persons = append(v.Persons, id)
 		for _, e := range s.Evidence {
-			v.Evidence = append(v.Evidence, fmt.Sprintf("%s %s", e.Kind, e.SHA256))
+			v.Evidence = append(v.Evidence, fmt.Sprintf("%s %x", e.Kind, e.SHA256))
 		}
 	}
 }

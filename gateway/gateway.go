@@ -41,6 +41,7 @@ type Options struct {
 	Trust    Trust
 	Profiles func() *profile.Set // of the moment
 	Seal     cades.Signer        // the gateway's own seal, on receipts and statements
+	Validate Validator           // judges the clients' signatures; nil: cades.Validate
 	Now      func() time.Time
 	Rand     io.Reader // for seals and lease tokens; crypto/rand.Reader
 	Log      *zap.Logger

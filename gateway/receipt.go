@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,11 +105,15 @@ func (g *Gateway) receiptFiles(r *Receipt, entry *client.Entry, v *Verdict) ([]r
 	return files, nil
 }
 
+// ErrSeal is wrapped when the gateway's seal cannot be used now. What needed it has
+// not happened, and may be asked for again.
+var ErrSeal = errors.New("the seal cannot be used now")
+
 // seal signs bytes as the gateway: detached CAdES.
 func (g *Gateway) seal(content []byte, at time.Time) ([]byte, error) {
 	sealed, err := cades.Sign(g.Rand, content, []cades.Signer{g.Seal}, cades.SignOptions{Detached: true, At: at})
 	if err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrSeal, err)
 	}
 	return sealed, nil
 }

@@ -33,7 +33,7 @@ func (g *Gateway) process(ctx context.Context, id spool.ID) error {
 		if errors.Is(err, spool.ErrConflict) {
 			continue // a part came in, or the same document was accepted, meanwhile
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, spool.ErrNotFound) {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, spool.ErrNotFound) && !errors.Is(err, errSealAway) {
 			g.Log.Error("submission not settled; it will be tried again", zap.Stringer("submission", id), zap.Error(err))
 		}
 		return err
@@ -70,6 +70,9 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 	if it.Queue != Submissions || it.State != StateReceived && it.State != StateHeld {
 		return nil
 	}
+	if err := g.sealReady(); err != nil {
+		return err
+	}
 	now := g.Now()
 	entry := g.Register().ByID(client.ID(it.Owner))
 	if entry == nil { // taken out of the register since; nothing of his is accepted
@@ -79,7 +82,7 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		Document: it.Name, Entry: entry, Received: it.Received, At: now,
 		Overdue:    !it.Deadline.IsZero() && !now.Before(it.Deadline),
 		Superseded: readNote(it.Note).Superseded,
-		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(),
+		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(), Validate: g.Validate,
 	}
 	for _, p := range parts {
 		if p.Role != RoleDocument && p.Role != RoleSignature && p.Role != RoleContainer {
@@ -93,6 +96,9 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		c.Pieces = append(c.Pieces, Piece{Name: p.Name, Role: p.Role, Content: io.NewSectionReader(blob, 0, blob.Size())})
 	}
 	v := Examine(c)
+	if v.away != nil && it.State != StateHeld { // once is enough
+		g.Log.Warn("signatures not judged; the document is held", zap.Stringer("submission", id), zap.Error(v.away))
+	}
 	if v.fault != "" {
 		g.Log.Error("fault while examining; the document is rejected", zap.Stringer("submission", id), zap.String("panic", v.fault))
 	}
@@ -100,6 +106,21 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		g.Log.Error("fault while checking the format; the document is rejected", zap.Stringer("submission", id))
 	}
 	return g.settle(ctx, it, entry, v, now)
+}
+
+// errSealAway is wrapped when the seal was away just now: the failed attempt that
+// found it out is in the log already.
+var errSealAway = fmt.Errorf("%w: it was away just now", ErrSeal)
+
+// sealReady asks a seal that is in another process whether it can be used:
+// examining what cannot be sealed would be in vain. The tick comes back to it.
+func (g *Gateway) sealReady() error {
+	if k, ok := g.Seal.Key.(interface{ Ready() error }); ok {
+		if err := k.Ready(); err != nil {
+			return fmt.Errorf("%w: %w", errSealAway, err)
+		}
+	}
+	return nil
 }
 
 // settle writes the verdict, the sealed receipt and the journal record in one

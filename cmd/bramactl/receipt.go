@@ -11,11 +11,12 @@ import (
 
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/provider"
 )
 
 // receiptReport is the output of receipt verify --json.
 type receiptReport struct {
-	verifyReport
+	provider.Report
 	Receipt  int    `json:"receipt"`
 	Document string `json:"document"`
 	SHA256   string `json:"sha256"`
@@ -78,7 +79,7 @@ func receiptVerify(c *call, args []string) error {
 		return fmt.Errorf("%s: %s: %w", rest[0], c.t("це не квитанція (потрібен файл .json)", "not a receipt (the .json file is wanted)"), err)
 	}
 	r := cades.Validate(cades.Input{Container: seal, Detached: io.NewSectionReader(bytes.NewReader(text), 0, int64(len(text)))}, o)
-	out.verifyReport = newVerifyReport(rest[0], o.At, r)
+	out.Report = provider.NewReport(rest[0], o.At, r)
 	result := indicated(r.Indication)
 	if document != "" {
 		doc, err := c.readFile(document)
@@ -105,6 +106,6 @@ func receiptVerify(c *call, args []string) error {
 	case m != nil:
 		c.printf("%s\n", c.t("документ ІНШИЙ: хеш не збігається", "it is of ANOTHER document: the hash differs"))
 	}
-	c.printReport(out.verifyReport)
+	c.printReport(out.Report)
 	return result
 }

@@ -8,28 +8,8 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
-	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/provider"
 )
-
-// verifyReport is the output of verify --json (DESIGN 8).
-type verifyReport struct {
-	File          string         `json:"file"`
-	Indication    string         `json:"indication"`
-	SubIndication string         `json:"subIndication,omitempty"`
-	Detail        string         `json:"detail,omitempty"`
-	Attached      bool           `json:"attached"`
-	At            time.Time      `json:"at"`
-	Signatures    []signatureRow `json:"signatures"`
-}
-
-type signatureRow struct {
-	gateway.SignatureView
-	SignerID  string     `json:"signerId,omitempty"` // how the container names the certificate
-	Detail    string     `json:"detail,omitempty"`
-	Digest    string     `json:"digest,omitempty"`
-	Algorithm string     `json:"algorithm,omitempty"`
-	RevokedAt *time.Time `json:"revokedAt,omitempty"`
-}
 
 func verify(c *call, args []string) error {
 	var trust trustFlags
@@ -70,7 +50,7 @@ func verify(c *call, args []string) error {
 	if r.NotContainer {
 		return fmt.Errorf("%s: %s (%s)", rest[0], c.t("це не контейнер підпису", "not a signature container"), r.Detail)
 	}
-	out := newVerifyReport(rest[0], o.At, r)
+	out := provider.NewReport(rest[0], o.At, r)
 	if c.json {
 		err = c.writeJSON(out)
 	} else {
@@ -94,29 +74,7 @@ func indicated(i cades.Indication) error {
 	}
 }
 
-func newVerifyReport(file string, at time.Time, r *cades.Report) verifyReport {
-	out := verifyReport{
-		File: file, Indication: r.Indication.String(), SubIndication: string(r.SubIndication), Detail: r.Detail,
-		Attached: r.Attached, At: at.UTC(), Signatures: []signatureRow{},
-	}
-	for _, s := range r.Signatures {
-		row := signatureRow{
-			SignatureView: gateway.ViewSignature(s), SignerID: s.SignerID, Detail: s.Detail, Digest: s.DigestAlgorithm, Algorithm: s.SignatureAlgorithm, RevokedAt: known(s.RevokedAt),
-		}
-		out.Signatures = append(out.Signatures, row)
-	}
-	return out
-}
-
-func known(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
-}
-
-func (c *call) printReport(r verifyReport) {
+func (c *call) printReport(r provider.Report) {
 	line := func(indication, sub, detail string) string {
 		s := indication
 		if sub != "" {

@@ -42,7 +42,10 @@ var layers = []struct {
 	{"gateway/folder", []string{"gateway/client"}},
 	{"gateway/sftpd", []string{"gateway", "gateway/client", "spool", "formats"}},
 	{"gateway/watch", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
-	{"gateway/processor", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
+	{"gateway/socket", nil},
+	{"gateway/sdnotify", nil},
+	{"gateway/provider", []string{"gateway/socket", "formats", "crypto"}}, // signs and verifies elsewhere; its server is linked into brama-signer, so it does not know the core
+	{"gateway/processor", []string{"gateway", "gateway/client", "gateway/folder", "gateway/socket", "spool", "formats"}},
 	{"gateway/processor/handoff", []string{"gateway", "gateway/client", "gateway/processor", "gateway/folder", "spool", "formats"}}, // a client of the protocol
 	{"gateway/outbox", []string{"gateway", "gateway/client", "gateway/folder", "spool", "formats"}},
 	{"gateway/admin", []string{"gateway", "gateway/client", "spool", "formats"}},
@@ -50,11 +53,13 @@ var layers = []struct {
 	// What opens a core: for bramad, and for bramactl when no daemon runs.
 	{"gateway/keys", []string{"crypto"}},
 	{"gateway/profiles", []string{"formats"}},
-	{"gateway/engine", []string{"gateway", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "spool/sqlite"}},
+	{"gateway/engine", []string{"gateway", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool/sqlite"}},
 	{"gateway/web", []string{"gateway/admin"}},
 
 	// Simulated peers, for tests and the demo.
 	{"gateway/gatewaytest", []string{""}},
+	{"gateway/openapitest", nil},
+	{"gateway/provider/providertest", []string{"gateway/provider", "crypto"}},
 
 	{"cmd/brama-web", []string{"gateway/admin", "gateway/config", "gateway/web"}},
 	{"cmd", []string{""}}, // everything; but see noCommand
@@ -74,13 +79,14 @@ var homes = []struct {
 	{"github.com/fsnotify/fsnotify", []string{"gateway/watch"}, "a hint that a watched folder changed"},
 	{"github.com/robfig/cron/v3", []string{"cmd/bramad", "gateway/config"}, "the schedule runs in bramad; config parses the expressions to refuse wrong ones"},
 	{"modernc.org/sqlite", []string{"spool/sqlite"}, "the embedded engine"},
-	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "formats/profile"}, "register entries and the configuration, through strict; format profiles"},
+	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "gateway/openapitest", "formats/profile"}, "register entries and the configuration, through strict; format profiles; OpenAPI files in tests"},
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
-	{"golang.org/x/text", []string{"formats/charset", "gateway", "gateway/processor/handoff"}, "code pages; Unicode normal forms of file names; the code page of a processor's reason.txt"},
+	{"golang.org/x/text", []string{"formats/charset", "gateway", "crypto/keyfile", "crypto/transport"}, "code pages, of passwords and old headers too; Unicode normal forms of file names"},
 	{"golang.org/x/sys/cpu", []string{"crypto/gf2m"}, "which instructions the processor has"},
-	{"golang.org/x/sys", []string{"gateway/folder", "gateway/processor", "gateway/admin", "spool/sqlite", "cmd/bramad"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify"},
-	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
+	{"golang.org/x/sys", []string{"gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad", "cmd/brama-signer"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify, no core file of a process with a PIN"},
+	{"github.com/miekg/pkcs11", []string{"cmd/brama-signer"}, "PKCS #11 modules are C libraries: the one binding, in the one program with cgo"},
+	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/provider", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }
 
 // testHomes is what tests may import besides.
@@ -256,8 +262,8 @@ func standard(s source, name string) string {
 		return ""
 	case name == "os/exec" && s.dir != "cmd/bramactl":
 		return "the daemon runs no other program (DESIGN 2.8)"
-	case name == "unsafe" && s.dir != "gateway/processor":
-		return "only for SO_PEERGROUPS in gateway/processor, which x/sys does not wrap"
+	case name == "unsafe" && s.dir != "gateway/socket" && s.dir != "cmd/brama-signer":
+		return "only for SO_PEERGROUPS in gateway/socket, which x/sys does not wrap, and for a PIN in brama-signer that can be wiped"
 	}
 	// formats/*/internal generators and tests of pure packages read files; they do not.
 	if (below(s.dir, "crypto") || below(s.dir, "formats") || below(s.dir, "gateway/client") || below(s.dir, "gateway/policy")) && slices.Contains(impure, name) && s.pkg != "main" {
@@ -370,6 +376,9 @@ func TestImportsAreJudged(t *testing.T) {
 		{"log in config", file("gateway/config/x.go", "config", "go.uber.org/zap"), "its home is"},
 		{"log in the spool", file("spool/sqlite/x.go", "sqlite", "go.uber.org/zap"), "its home is"},
 		{"cron in the core", file("gateway/x.go", "gateway", "github.com/robfig/cron/v3"), "its home is cmd/bramad"},
+		{"a token outside its home", file("gateway/provider/x.go", "provider", "github.com/miekg/pkcs11"), "its home is cmd/brama-signer"},
+		{"a provider knows the core", file("gateway/provider/x.go", "provider", module+"/gateway"), "gateway/provider may import only"},
+		{"a pointer trick", file("gateway/x.go", "gateway", "unsafe"), "only for SO_PEERGROUPS"},
 		{"testscript in the product", file("cmd/bramactl/x.go", "main", "github.com/rogpeppe/go-internal/testscript"), "without a home"},
 		{"testscript in a test", file("cmd/bramactl/x_test.go", "main", "github.com/rogpeppe/go-internal/testscript"), ""},
 		{"a new package", file("gateway/x.go", "gateway", "example.com/left/pad"), "without a home"},

@@ -27,6 +27,7 @@ import (
 	"github.com/brama-gateway/brama/gateway/outbox"
 	"github.com/brama-gateway/brama/gateway/processor"
 	"github.com/brama-gateway/brama/gateway/processor/handoff"
+	"github.com/brama-gateway/brama/gateway/sdnotify"
 	"github.com/brama-gateway/brama/gateway/sftpd"
 	"github.com/brama-gateway/brama/gateway/watch"
 	"github.com/brama-gateway/brama/spool"
@@ -98,7 +99,7 @@ type daemon struct {
 	cfg     *config.Config
 	level   zap.AtomicLevel
 	log     *zap.Logger
-	notify  notifier
+	notify  sdnotify.Notifier
 	started time.Time
 
 	*engine.Engine
@@ -109,18 +110,23 @@ type daemon struct {
 	outbox    *outbox.Outbox
 	processor *processor.Server
 	handoff   *handoff.Handoff
+	providers []*watched // crypto providers that are asked
 	sockets   struct{ processor, admin net.Listener }
 }
 
 // open brings everything into being, without starting it.
 func open(ctx context.Context, cfg *config.Config, level zap.AtomicLevel, log *zap.Logger) (*daemon, error) {
-	d := &daemon{cfg: cfg, level: level, log: log, notify: newNotifier(os.Getenv), started: time.Now()}
+	d := &daemon{cfg: cfg, level: level, log: log, notify: sdnotify.New(os.Getenv), started: time.Now()}
 	debug.SetGCPercent(400) // uploads make garbage faster than anything else; memory is bounded by the limits
 
+	if err := awaitSeal(ctx, cfg, log); err != nil {
+		return nil, err
+	}
 	var err error
 	if d.Engine, err = engine.Open(ctx, cfg, log); err != nil {
 		return nil, err
 	}
+	d.watchProviders()
 	if err = d.openEntrances(); err == nil {
 		err = d.openExits()
 	}
@@ -207,28 +213,31 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	if d.handoff != nil {
 		doors.start("handoff", d.handoff.Run)
 	}
+	for _, p := range d.providers {
+		doors.start(p.name, p.follow)
+	}
 	doors.start("schedule", d.schedule)
 	doors.start("recheck", d.followRegister)
 
 	fmt.Fprintf(stdout, "READY sftp=%s\n", d.listener.Addr())
-	d.tell(d.notify.ready("sftp " + d.listener.Addr().String()))
+	d.tell(d.notify.Ready("sftp " + d.listener.Addr().String()))
 	d.log.Info("ready", zap.String("sftp", d.listener.Addr().String()), zap.String("version", buildVersion()))
 
 	for running := true; running; {
 		select {
 		case <-hangup:
-			d.tell(d.notify.reloading())
+			d.tell(d.notify.Reloading())
 			if err := d.reload(ctx); err != nil {
 				d.log.Error("not reloaded; the old configuration stays", zap.Error(err))
 			}
-			d.tell(d.notify.ready("sftp " + d.listener.Addr().String()))
+			d.tell(d.notify.Ready("sftp " + d.listener.Addr().String()))
 		case <-doors.ctx.Done(): // asked to stop, or a door has failed
 			running = false
 		case <-core.ctx.Done():
 			running = false
 		}
 	}
-	d.tell(d.notify.stopping())
+	d.tell(d.notify.Stopping())
 	d.log.Info("draining")
 	d.Core.Drain()
 	return errors.Join(doors.stop(), core.stop())
@@ -259,7 +268,7 @@ func (d *daemon) reload(ctx context.Context) error {
 // alive answers the watchdog, after it has proved that the store can be written,
 // or that nothing but space is missing.
 func (d *daemon) alive(ctx context.Context) error {
-	every := watchdogEvery(os.Getenv)
+	every := sdnotify.WatchdogEvery(os.Getenv)
 	watched := every > 0
 	if !watched {
 		every = 30 * time.Second
@@ -285,7 +294,7 @@ func (d *daemon) alive(ctx context.Context) error {
 			d.log.Error("trust not read anew; what was read before stays", zap.Error(err))
 		}
 		if watched {
-			d.tell(d.notify.alive())
+			d.tell(d.notify.Alive())
 		}
 	}
 }
@@ -341,6 +350,9 @@ func (d *daemon) temporary(name string) bool {
 func (d *daemon) describe(s *admin.Status) {
 	s.Version, s.Started = buildVersion(), d.started.UTC()
 	s.SFTP, s.Sessions = d.listener.Addr().String(), d.sftp.Sessions()
+	for _, p := range d.providers {
+		p.describe(s)
+	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(d.cfg.State, &fs); err == nil {
 		s.Free = int64(fs.Bavail) * fs.Bsize

@@ -20,6 +20,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -97,7 +98,15 @@ type Input struct {
 	// Detached is the signed document; nil when the content must be inside the
 	// container. Both present is refused: there must be one source of content.
 	Detached *io.SectionReader
+	// Sums are digests of the document beside the container, by the digest's object
+	// identifier, for who has not the document itself. They go instead of Detached;
+	// a signature by a digest that is not among them, or whose digest depends on
+	// the key, has SIGNED_DATA_NOT_FOUND.
+	Sums map[der.OID][]byte
 }
+
+// beside tells that a document is given beside the container.
+func (in Input) beside() bool { return in.Detached != nil || in.Sums != nil }
 
 // Options are the conditions of a validation.
 type Options struct {

@@ -84,14 +84,8 @@ func (s Signer) sign(rand io.Reader, content []byte, at time.Time) (digest, sign
 		return nil, nil, err
 	}
 	digest = der.Sequence(d.OID.Encode())
-	attrs := [][]byte{
-		cms.NewAttribute(cms.AttrContentType, cms.Data.Encode()),
-		cms.NewAttribute(cms.AttrDigest, der.OctetString(hashed(d, public, content))),
-		cms.NewAttribute(cms.AttrSigningTime, der.Time(at)),
-		cms.NewAttribute(cms.AttrSigningCert2, signingCertificate(d, s.Certificate)),
-	}
-	sum := hashed(d, public, der.SetOf(attrs...))
-	value, err := s.Key.Sign(rand, sum, d.Hash)
+	attrs := SignedAttributes{MessageDigest: hashed(d, public, content), SigningTime: at}.list(d, s.Certificate)
+	value, err := s.value(rand, der.SetOf(attrs...), d)
 	if err != nil {
 		return nil, nil, fmt.Errorf("key: %w", err)
 	}
@@ -100,6 +94,14 @@ func (s Signer) sign(rand io.Reader, content []byte, at time.Time) (digest, sign
 		DigestAlgorithm: digest, SignedAttrs: attrs,
 		SignatureAlgorithm: algorithmID, Signature: value,
 	}.Encode(), nil
+}
+
+// value signs the attributes; a key that wants to see them does.
+func (s Signer) value(rand io.Reader, attrs []byte, d *algorithm.Digest) ([]byte, error) {
+	if k, ok := s.Key.(AttributeSigner); ok {
+		return k.SignAttributes(rand, attrs, d)
+	}
+	return s.Key.Sign(rand, hashed(d, s.Certificate.PublicKey, attrs), d.Hash)
 }
 
 // signingCertificate encodes SigningCertificateV2, RFC 5035, with issuerSerial.

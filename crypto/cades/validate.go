@@ -62,8 +62,11 @@ func judge(sd *cms.SignedData, in Input, o Options, inner bool) *Report {
 		r.Detail = detail
 		return r
 	}
-	if sd.Attached && in.Detached != nil {
+	if sd.Attached && in.beside() {
 		return refuse("content is inside the container and beside it")
+	}
+	if in.Detached != nil && in.Sums != nil {
+		return refuse("the document is given twice: whole and as digests")
 	}
 	if len(sd.Signers) == 0 {
 		return refuse("no signature in the container")
@@ -214,6 +217,8 @@ func (c *shared) contentSum(d *algorithm.Digest, key crypto.PublicKey) ([]byte, 
 	switch {
 	case c.sd.Attached:
 		h.Write(c.sd.Content)
+	case c.in.Sums != nil && !d.Keyed && len(c.in.Sums[d.OID]) == d.Size:
+		return c.in.Sums[d.OID], nil
 	case c.in.Detached == nil:
 		s.err = errNoContent
 	default:

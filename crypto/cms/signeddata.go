@@ -438,6 +438,33 @@ func readAttributes(r *der.Reader) ([]Attribute, error) {
 	return out, nil
 }
 
+// ParseAttributes reads a whole DER SET OF Attribute, as a signature is made over
+// it (RFC 5652, 5.4): in DER order, nothing after it.
+func ParseAttributes(b []byte) ([]Attribute, error) {
+	e, err := der.One(b, der.DER)
+	if err != nil {
+		return nil, err
+	}
+	if !e.Is(der.Universal, der.TagSet) {
+		return nil, errors.New("not a SET OF attributes")
+	}
+	if err := der.CheckDER(b); err != nil {
+		return nil, err
+	}
+	attrs, err := readAttributes(der.NewReader(e.Content, der.DER))
+	if err != nil {
+		return nil, err
+	}
+	raw := make([][]byte, len(attrs))
+	for i, a := range attrs {
+		raw[i] = a.Raw
+	}
+	if !der.SortedSet(raw) {
+		return nil, errors.New("attributes are not in DER order")
+	}
+	return attrs, nil
+}
+
 // IsAttributes tells whether b is a DER SET OF Attribute such as a signature is
 // made over: shown as a document it would let one kind of signature pass for
 // the other (draft-ietf-lamps-cms-euf-cma-signeddata).

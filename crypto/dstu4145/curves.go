@@ -68,20 +68,21 @@ type curveDef struct {
 	k        []int // middle terms of the field's polynomial, descending
 	a        int
 	b, n, bp string // hexadecimal, big-endian; bp is the compressed base point
+	note     string // end of the name
 }
 
 // DSTU 4145-2002, annex Г, table Г.1; base points as in z1399-12.
 var curveDefs = [10]curveDef{
-	{163, []int{7, 6, 3}, 1, "05ff6108462a2dc8210ab403925e638a19c1455d21", "400000000000000000002bec12be2262d39bcf14d", "02e2f85f5dd74ce983a5c4237229daf8a3f35823be"},
-	{167, []int{6}, 1, "6ee3ceeb230811759f20518a0930f1a4315a827dac", "3fffffffffffffffffffffb12ebcc7d7f29ff7701f", "7a1f6653786a68192803910a3d30b2a2018b21cd54"},
-	{173, []int{10, 2, 1}, 0, "108576c80499db2fc16eddf6853bbb278f6b6fb437d9", "800000000000000000000189b4e67606e3825bb2831", "04d41a619bcc6eadf0448fa22fad567a9181d37389ca"},
-	{179, []int{4, 2, 1}, 1, "04a6e0856526436f2f88dd07a341e32d04184572beb710", "3ffffffffffffffffffffffb981960435fe5ab64236ef", "06ba06fe51464b2bd26dc57f48819ba9954667022c7d02"},
-	{191, []int{9}, 1, "7bc86e2102902ec4d5890e8b6b4981ff27e0482750fefc03", "40000000000000000000000069a779cac1dabc6788f7474f", "714114b762f2ff4a7912a6d2ac58b9b5c2fcfe76daeb7128"},
-	{233, []int{9, 4, 1}, 1, "006973b15095675534c7cf7e64a21bd54ef5dd3b8a0326aa936ece454d2c", "1000000000000000000000000000013e974e72f8a6922031d2603cfe0d7", "003fcda526b6cdf83ba1118df35b3c31761d3545f32728d003eeb25efe96"},
-	{257, []int{12}, 0, "01cef494720115657e18f938d7a7942394ff9425c1458c57861f9eea6adbe3be10", "800000000000000000000000000000006759213af182e987d3e17714907d470d", "002a29ef207d0e9b6c55cd260b306c7e007ac491ca1b10c62334a9e8dcd8d20fb6"},
-	{307, []int{8, 4, 2}, 1, "0393c7f7d53666b5054b5e6c6d3de94f4296c0c599e2e2e241050df18b6090bdc90186904968bb", "3ffffffffffffffffffffffffffffffffffffffc079c2f3825da70d390fbba588d4604022b7b7", "0216ee8b189d291a0224984c1e92f1d16bf75ccd825a087a239b276d3167743c52c02d6e7232aa"},
-	{367, []int{21}, 1, "43fc8ad242b0b7a6f3d1627ad5654447556b47bf6aa4a64b0c2afe42cadab8f93d92394c79a79755437b56995136", "40000000000000000000000000000000000000000000009c300b75a3fa824f22428fd28ce8812245ef44049b2d49", "324a6eddd512f08c49a99ae0d3f961197a76413e7be81a400ca681e09639b5fe12e59a109f78bf4a373541b3b9a0"},
-	{431, []int{5, 3, 1}, 1, "03ce10490f6a708fc26dfe8c3d27c4f94e690134d5bff988d8d28aaeaede975936c66bac536b18ae2dc312ca493117daa469c640caf3", "3fffffffffffffffffffffffffffffffffffffffffffffffffffffba3175458009a8c0a724f02f81aa8a1fcbaf80d90c7a95110504cf", "1a62ba79d98133a16bbae7ed9a8e03c32e0824d57aef72f88986874e5aae49c27bed49a2a95058068426c2171e99fd3b43c5947c857c"},
+	{163, []int{7, 6, 3}, 1, "05ff6108462a2dc8210ab403925e638a19c1455d21", "400000000000000000002bec12be2262d39bcf14d", "02e2f85f5dd74ce983a5c4237229daf8a3f35823be", ""},
+	{167, []int{6}, 1, "6ee3ceeb230811759f20518a0930f1a4315a827dac", "3fffffffffffffffffffffb12ebcc7d7f29ff7701f", "7a1f6653786a68192803910a3d30b2a2018b21cd54", ""},
+	{173, []int{10, 2, 1}, 0, "108576c80499db2fc16eddf6853bbb278f6b6fb437d9", "800000000000000000000189b4e67606e3825bb2831", "04d41a619bcc6eadf0448fa22fad567a9181d37389ca", ""},
+	{179, []int{4, 2, 1}, 1, "04a6e0856526436f2f88dd07a341e32d04184572beb710", "3ffffffffffffffffffffffb981960435fe5ab64236ef", "06ba06fe51464b2bd26dc57f48819ba9954667022c7d02", ""},
+	{191, []int{9}, 1, "7bc86e2102902ec4d5890e8b6b4981ff27e0482750fefc03", "40000000000000000000000069a779cac1dabc6788f7474f", "714114b762f2ff4a7912a6d2ac58b9b5c2fcfe76daeb7128", ""},
+	{233, []int{9, 4, 1}, 1, "006973b15095675534c7cf7e64a21bd54ef5dd3b8a0326aa936ece454d2c", "1000000000000000000000000000013e974e72f8a6922031d2603cfe0d7", "003fcda526b6cdf83ba1118df35b3c31761d3545f32728d003eeb25efe96", ""},
+	{257, []int{12}, 0, "01cef494720115657e18f938d7a7942394ff9425c1458c57861f9eea6adbe3be10", "800000000000000000000000000000006759213af182e987d3e17714907d470d", "002a29ef207d0e9b6c55cd260b306c7e007ac491ca1b10c62334a9e8dcd8d20fb6", ""},
+	{307, []int{8, 4, 2}, 1, "0393c7f7d53666b5054b5e6c6d3de94f4296c0c599e2e2e241050df18b6090bdc90186904968bb", "3ffffffffffffffffffffffffffffffffffffffc079c2f3825da70d390fbba588d4604022b7b7", "0216ee8b189d291a0224984c1e92f1d16bf75ccd825a087a239b276d3167743c52c02d6e7232aa", ""},
+	{367, []int{21}, 1, "43fc8ad242b0b7a6f3d1627ad5654447556b47bf6aa4a64b0c2afe42cadab8f93d92394c79a79755437b56995136", "40000000000000000000000000000000000000000000009c300b75a3fa824f22428fd28ce8812245ef44049b2d49", "324a6eddd512f08c49a99ae0d3f961197a76413e7be81a400ca681e09639b5fe12e59a109f78bf4a373541b3b9a0", ""},
+	{431, []int{5, 3, 1}, 1, "03ce10490f6a708fc26dfe8c3d27c4f94e690134d5bff988d8d28aaeaede975936c66bac536b18ae2dc312ca493117daa469c640caf3", "3fffffffffffffffffffffffffffffffffffffffffffffffffffffba3175458009a8c0a724f02f81aa8a1fcbaf80d90c7a95110504cf", "1a62ba79d98133a16bbae7ed9a8e03c32e0824d57aef72f88986874e5aae49c27bed49a2a95058068426c2171e99fd3b43c5947c857c", ""},
 }
 
 var curves = func() []*Curve {
@@ -90,6 +91,16 @@ var curves = func() []*Curve {
 		all[i] = newCurve(def, nil, nil)
 	}
 	return all
+}()
+
+// central2005 is the curve over the field of degree 431 with the base point of the
+// first certificate of the Central certification authority of Ukraine (2005), given
+// in full in that certificate. It has no identifier.
+var central2005 = func() *Curve {
+	def := curveDefs[9]
+	def.bp = "79bd8648613efb2cfaf3f51dcf57ff59f14a8deae5f14ff6bcfce12b5c7a2899a3ec1edf7e1fb2903d828d31de374291acdf4720a096"
+	def.note = "-2005"
+	return newCurve(def, nil, nil)
 }()
 
 // newCurve makes a curve; field5 or field7 may say which code to use.
@@ -146,35 +157,33 @@ type Parameters struct {
 }
 
 // Curve gives the curve whose parameters these are, every one of them. Others are
-// refused: a curve of somebody's own making proves nothing.
+// refused, a base point of somebody's own too: with one a signature can be made
+// under any public key. (One other base point is known, that of the first root
+// certificate of Ukraine, of 2005; its curve has no OID.)
 func (p Parameters) Curve() (*Curve, error) {
 	b, ok := p.Order.little(p.B)
 	bp, ok2 := p.Order.little(p.BP)
 	if !ok || !ok2 {
 		return nil, fmt.Errorf("explicit parameters without an order of octets: %w", ErrCurve)
 	}
-	for _, c := range curves {
-		if c.def.m != p.M {
-			continue
+	k := slices.Clone(p.K)
+	slices.Sort(k)
+	slices.Reverse(k)
+	for _, c := range append(Curves(), central2005) {
+		if c.def.m == p.M && slices.Equal(k, c.def.k) && p.A == c.def.a &&
+			bytes.Equal(b, littleHex(c.def.b, c.FieldBytes())) &&
+			bytes.Equal(bp, littleHex(c.def.bp, c.FieldBytes())) &&
+			bytes.Equal(bytes.TrimLeft(p.N, "\x00"), bytes.TrimLeft(reversed(littleHex(c.def.n, c.FieldBytes())), "\x00")) {
+			return c, nil
 		}
-		k := slices.Clone(p.K)
-		slices.Sort(k)
-		slices.Reverse(k)
-		if !slices.Equal(k, c.def.k) || p.A != c.def.a ||
-			!bytes.Equal(b, littleHex(c.def.b, c.FieldBytes())) ||
-			!bytes.Equal(bp, littleHex(c.def.bp, c.FieldBytes())) ||
-			!bytes.Equal(bytes.TrimLeft(p.N, "\x00"), bytes.TrimLeft(reversed(littleHex(c.def.n, c.FieldBytes())), "\x00")) {
-			return nil, fmt.Errorf("explicit parameters over a field of degree %d: %w", p.M, ErrCurve)
-		}
-		return c, nil
 	}
 	return nil, fmt.Errorf("explicit parameters over a field of degree %d: %w", p.M, ErrCurve)
 }
 
 // Name is as "DSTU4145-257".
-func (c *Curve) Name() string { return fmt.Sprintf("DSTU4145-%d", c.def.m) }
+func (c *Curve) Name() string { return fmt.Sprintf("DSTU4145-%d%s", c.def.m, c.def.note) }
 
-// OID is the identifier of the named curve.
+// OID is the identifier of the named curve; empty for the one without.
 func (c *Curve) OID() string {
 	for i := range curves {
 		if curves[i] == c {

@@ -35,7 +35,7 @@ func digestOf(s string) []byte {
 
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	for _, c := range curves {
+	for _, c := range append(Curves(), central2005) {
 		for name, c := range bothCodes(c) {
 			t.Run(c.Name()+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -129,7 +129,7 @@ func TestEdges(t *testing.T) {
 	t.Parallel()
 	var edges []edge
 	readJSON(t, "testdata/vectors.json", &edges)
-	for _, c := range curves {
+	for _, c := range append(Curves(), central2005) {
 		for name, c := range bothCodes(c) {
 			t.Run(c.Name()+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -590,6 +590,13 @@ func TestCurveLookup(t *testing.T) {
 			"no n":     func(p *Parameters) { p.N = nil },
 			"order":    func(p *Parameters) { p.Order = BigEndian },
 			"no order": func(p *Parameters) { p.Order = 0 },
+		}
+		if c == DSTU431() {
+			p := c.Parameters(BigEndian)
+			p.BP = central2005.Parameters(BigEndian).BP
+			if got, err := p.Curve(); err != nil || got != central2005 || got.OID() != "" {
+				t.Error("base point of 2005", err)
+			}
 		}
 		for name, f := range change {
 			p := c.Parameters(LittleEndian)

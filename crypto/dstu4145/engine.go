@@ -129,7 +129,7 @@ func (c *curve[E]) setBase(p *point) {
 	gf2m.Add(&l, &l, &x)
 	c.f.Mul(&c.baseY, &l, &x)
 	width := baseWidthRare
-	if c.def.m == 257 || c.def.m == 431 {
+	if c.def.m == 257 || c.def.m == 431 && c.def.note == "" {
 		width = baseWidth
 	}
 	c.fixed = c.comb(p, width)

@@ -30,7 +30,8 @@ type Config struct {
 	Processor Processor `yaml:"processor" doc:"The exit to the treasury's processor."`
 	Admin     Admin     `yaml:"admin" doc:"The operator's way in."`
 	Intake    Intake    `yaml:"intake" doc:"How uploads are taken."`
-	Seal      Seal      `yaml:"seal" doc:"The key that seals receipts and statements."`
+	Seal      Seal      `yaml:"seal" doc:"The key that seals receipts and statements: in a file, or in a crypto provider."`
+	Provider  Provider  `yaml:"provider" doc:"What a crypto provider does in the gateway's place, beside the seal (docs/provider.md)."`
 	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed."`
 	Clients   Clients   `yaml:"clients" doc:"Watched folders of clients without SFTP."`
 	Profiles  string    `yaml:"profiles" path:"folder" doc:"Folder of additional format profiles, *.yaml. Empty: only the built-in ones."`
@@ -72,11 +73,29 @@ type Intake struct {
 	Temporary []string      `yaml:"temporary" doc:"Names of files still being written, which wait to be renamed: * stands for any characters, ? for one."`
 }
 
-// Seal is the sealing key.
+// Seal is the sealing key: Key, or Provider.
 type Seal struct {
-	Key         string   `yaml:"key" path:"key" doc:"Private key of the seal. Only its owner may read it (chmod 600)."`
-	Certificate string   `yaml:"certificate" path:"file" doc:"Certificate of the seal, PEM."`
-	Chain       []string `yaml:"chain" path:"file" doc:"Certificates of its issuers, PEM; put into each seal."`
+	Key         string       `yaml:"key" path:"key" doc:"Private key of the seal. Only its owner may read it (chmod 600)."`
+	Certificate string       `yaml:"certificate" path:"file" doc:"Certificate of the seal, PEM. Beside a provider it has no default: if it is written, the provider's certificate must be this one."`
+	Chain       []string     `yaml:"chain" path:"file" doc:"Certificates of its issuers, PEM; put into each seal. Beside a provider it has no default: if it is written, it goes before the provider's."`
+	Provider    SealProvider `yaml:"provider" doc:"A crypto provider that has the key of the seal, as brama-signer; in place of seal.key, which is then not written."`
+}
+
+// SealProvider names a key behind a socket.
+type SealProvider struct {
+	Socket string `yaml:"socket" path:"socket" doc:"Unix socket of the provider. Empty: the key is in seal.key."`
+	Key    string `yaml:"key" doc:"Name of the key in the provider."`
+}
+
+// Provider is what a crypto provider does beside sealing.
+type Provider struct {
+	Verify VerifyProvider `yaml:"verify" doc:"A crypto provider that verifies the clients' signatures. Its verdict stands."`
+}
+
+// VerifyProvider names a verifier behind a socket.
+type VerifyProvider struct {
+	Socket string `yaml:"socket" path:"socket" doc:"Unix socket of the provider. Empty: Brama verifies by itself."`
+	Trust  bool   `yaml:"trust" doc:"Send it the gateway's anchors, certificates and CRLs with each container; false: it believes whom it is configured to."`
 }
 
 // Trust is where trust files lie.

@@ -135,6 +135,27 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// A seal in a provider needs no file, and takes what is written as what must hold.
+func TestSealInProvider(t *testing.T) {
+	t.Parallel()
+	c, err := load(place(t, "state: state\nseal:\n  provider: {socket: run/p.sock, key: seal}\nprovider: {verify: {socket: run/v.sock, trust: true}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(c.File())
+	if c.Seal.Key != "" || c.Seal.Certificate != "" || c.Seal.Chain != nil || c.Seal.Provider.Socket != filepath.Join(dir, "run/p.sock") ||
+		c.Seal.Provider.Key != "seal" || c.Provider.Verify.Socket != filepath.Join(dir, "run/v.sock") || !c.Provider.Verify.Trust {
+		t.Errorf("%+v %+v", c.Seal, c.Provider)
+	}
+	c, err = load(place(t, "state: state\nseal:\n  certificate: keys/seal.pem\n  chain: [keys/seal-ca.pem]\n  provider: {socket: run/p.sock, key: seal}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir := filepath.Dir(c.File()); c.Seal.Certificate != filepath.Join(dir, "keys/seal.pem") || len(c.Seal.Chain) != 1 {
+		t.Errorf("%+v", c.Seal)
+	}
+}
+
 func TestPath(t *testing.T) {
 	t.Setenv("BRAMA_CONFIG", "")
 	if got := config.Path(""); got != "/etc/brama/brama.yaml" {

@@ -105,11 +105,25 @@ func (c *Config) values() (ps strict.Problems) {
 	if len(c.SSH.HostKeys) == 0 {
 		add("ssh.host_keys", "is empty; write at least one key file, as [keys/ssh_host_ed25519_key]")
 	}
-	for _, s := range []struct{ key, value string }{
-		{"seal.key", c.Seal.Key}, {"seal.certificate", c.Seal.Certificate}, {"trust.dir", c.Trust.Dir},
+	for _, s := range []struct {
+		key, value string
+		needed     bool
+	}{
+		{"seal.key", c.Seal.Key, !c.provided()}, {"seal.certificate", c.Seal.Certificate, !c.provided()}, {"trust.dir", c.Trust.Dir, true},
 	} {
-		if s.value == "" {
+		if s.value == "" && s.needed {
 			add(s.key, "is empty; write a path, or remove the key for the default")
+		}
+	}
+	if p := c.Seal.Provider; c.provided() {
+		switch {
+		case p.Socket == "":
+			add("seal.provider.socket", "is missing; write the provider's socket, as /run/brama-signer/provider.sock")
+		case p.Key == "":
+			add("seal.provider.key", "is missing; write the name of the key in the provider, as seal")
+		}
+		if c.written("seal.key") {
+			add("seal.key", "is written beside seal.provider; the key of the seal is in one of them: remove the other")
 		}
 	}
 	for _, d := range []struct {
@@ -277,12 +291,30 @@ func (c *Config) eachPath(f func(key, kind string, p *string)) {
 	walk(reflect.ValueOf(c).Elem(), "")
 }
 
+// provided says that the key of the seal is in a crypto provider.
+func (c *Config) provided() bool { return c.Seal.Provider != SealProvider{} }
+
+// written says that the file has the key.
+func (c *Config) written(key string) bool {
+	_, ok := c.lines[key]
+	return ok
+}
+
 // resolve makes every path absolute, as far as the file's own path is, and gives
 // the sockets their places.
 func (c *Config) resolve() {
 	dir := filepath.Dir(c.file)
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
+	}
+	if c.provided() { // then there are no defaults
+		c.Seal.Key = ""
+		if !c.written("seal.certificate") {
+			c.Seal.Certificate = ""
+		}
+		if !c.written("seal.chain") {
+			c.Seal.Chain = nil
+		}
 	}
 	c.eachPath(func(_, _ string, p *string) {
 		if !filepath.IsAbs(*p) {

@@ -13,8 +13,8 @@ import (
 
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/config"
-	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/gateway/profiles"
+	"github.com/brama-gateway/brama/gateway/provider"
 	"github.com/brama-gateway/brama/gateway/trust"
 	"github.com/brama-gateway/brama/spool/sqlite"
 )
@@ -25,6 +25,8 @@ type Engine struct {
 	Trust    *trust.Dir
 	Profiles *profiles.Profiles
 	Core     *gateway.Gateway
+	// Seal and Verify are the crypto providers that are asked; nil: Brama does it.
+	Seal, Verify *provider.Client
 }
 
 // Open opens everything, or nothing. It starts nothing.
@@ -39,15 +41,16 @@ func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (e *Engine, 
 	if e.Profiles, err = profiles.Open(cfg.Profiles); err != nil {
 		return nil, err
 	}
-	seal, err := keys.Seal(cfg.Seal.Key, cfg.Seal.Certificate, cfg.Seal.Chain)
+	seal, err := e.openSeal(ctx, &cfg.Seal)
 	if err != nil {
 		return nil, err
 	}
+	validate := e.openVerify(&cfg.Provider.Verify)
 	if e.Store, err = sqlite.Open(ctx, sqlite.Options{Dir: cfg.State, FloorBytes: int64(cfg.Limits.FreeDisk)}); err != nil {
 		return nil, err
 	}
 	e.Core, err = gateway.New(ctx, gateway.Options{
-		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal,
+		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Validate: validate,
 		Now: time.Now, Rand: rand.Reader, Log: log,
 		Hold: cfg.Intake.Hold, Temporary: cfg.Intake.Temporary, Language: cfg.Language,
 		Limits: gateway.Limits{File: int64(cfg.Limits.File), Files: cfg.Limits.Files, Bytes: int64(cfg.Limits.Bytes)},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/socket"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -127,27 +127,15 @@ func (s *Server) wrap(serve func(*Server, http.ResponseWriter, *http.Request) er
 
 // decode reads one JSON value of at most maxRequest bytes, strictly.
 func decode(w http.ResponseWriter, r *http.Request, v any) error {
-	if !isType(r, "application/json") {
-		return wrongType.because("want application/json")
-	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
-	if err == nil {
-		if _, end := d.Token(); end != io.EOF {
-			err = errors.New("something follows the request")
-		}
-	}
+	err := socket.Decode(w, r, maxRequest, v)
 	var size *http.MaxBytesError
-	if err == nil || errors.As(err, &size) {
+	switch {
+	case err == nil, errors.As(err, &size):
 		return err
+	case errors.Is(err, socket.ErrContentType):
+		return wrongType.because(err.Error())
 	}
 	return malformed.because(err.Error())
-}
-
-func isType(r *http.Request, want string) bool {
-	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && got == want
 }
 
 func reply(w http.ResponseWriter, status int, v any) error {
@@ -337,7 +325,7 @@ func (s *Server) statement(w http.ResponseWriter, r *http.Request) error {
 		return invalid.because(fmt.Sprintf("Idempotency-Key: want text of at most %d characters", maxRef))
 	}
 	switch {
-	case isType(r, "application/json"):
+	case socket.IsType(r.Header, "application/json"):
 		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.limits.Statement))
 		if err != nil {
 			return err
@@ -346,7 +334,7 @@ func (s *Server) statement(w http.ResponseWriter, r *http.Request) error {
 			return malformed.because("want one JSON object")
 		}
 		o.Statement = b
-	case isType(r, "application/octet-stream"):
+	case socket.IsType(r.Header, "application/octet-stream"):
 		if o.Name == "" {
 			return malformed.because("name: required for a ready file")
 		}

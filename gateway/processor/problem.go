@@ -90,11 +90,13 @@ func problemOf(err error) (p *Problem, known bool) {
 		return &leaseOver, true
 	case errors.Is(err, gateway.ErrAnswer):
 		return &otherAnswer, true
+	case errors.Is(err, gateway.ErrKey):
+		return exists.because("the Idempotency-Key was used for another statement"), true
 	case errors.Is(err, spool.ErrExists):
 		return &exists, true
 	case errors.Is(err, gateway.ErrName):
 		return invalid.because("name not allowed"), true
-	case errors.Is(err, gateway.ErrStopping), errors.Is(err, gateway.ErrQuota),
+	case errors.Is(err, gateway.ErrStopping), errors.Is(err, gateway.ErrQuota), errors.Is(err, gateway.ErrSeal),
 		errors.Is(err, spool.ErrFull), errors.Is(err, spool.ErrStopped):
 		return &unavailable, true
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/socket"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -83,7 +84,7 @@ type Options struct {
 type Server struct {
 	core   Core
 	socket string
-	peers  peers
+	peers  socket.Peers
 	limits Limits
 	asked  func(context.Context)
 	log    *zap.Logger
@@ -121,7 +122,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	s := &Server{core: o.Core, socket: o.Socket, peers: peers{uids: o.UIDs, gids: o.GIDs}, limits: *l, asked: o.Asked, log: o.Log}
+	s := &Server{core: o.Core, socket: o.Socket, peers: socket.Peers{UIDs: o.UIDs, GIDs: o.GIDs, Group: true}, limits: *l, asked: o.Asked, log: o.Log}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.Handler(),
@@ -138,7 +139,9 @@ func New(o Options) (*Server, error) {
 // Listen makes the socket, with mode 0660. It refuses when another process
 // answers there, and replaces a socket that a dead one left.
 func (s *Server) Listen() (net.Listener, error) {
-	return listen(s.socket, s.peers, s.limits.Connections, s.log)
+	return socket.Listen(s.socket, socket.Options{Peers: s.peers, Most: s.limits.Connections, Refused: func(p socket.Peer, err error) {
+		s.log.Warn("connection to the processor socket refused", zap.Uint32("uid", p.UID), zap.Error(err))
+	}})
 }
 
 // Run serves on l until ctx ends. Then waits for work end at once, requests that

@@ -127,7 +127,7 @@ func TestRequests(t *testing.T) {
 				t.Error(w.Header())
 			}
 			if c.path != "" {
-				if err := doc.answered(c.method, c.path, w.Code, w.Header().Get("Content-Type"), w.Body.Bytes()); err != nil {
+				if err := doc.Answered(c.method, c.path, w.Code, w.Header().Get("Content-Type"), w.Body.Bytes()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -258,29 +258,6 @@ func TestSocketPathThatIsAFile(t *testing.T) {
 	os.WriteFile(s.socket, []byte("precious"), 0o600)
 	if _, err := s.Listen(); err == nil {
 		t.Error("a file was replaced")
-	}
-}
-
-func TestPeers(t *testing.T) {
-	t.Parallel()
-	p := peers{uids: []uint32{50}, gids: []uint32{60}}
-	for _, c := range []struct {
-		uid    uint32
-		groups []uint32
-		want   bool
-	}{
-		{0, nil, true},
-		{uint32(os.Geteuid()), nil, true},
-		{50, nil, true},
-		{51, nil, false},
-		{51, []uint32{59, 60}, true},
-		{51, []uint32{70}, true}, // the socket's
-		{51, []uint32{0, 50}, false},
-		{^uint32(0), nil, false},
-	} {
-		if got := p.allows(c.uid, c.groups, 70); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
 	}
 }
 

@@ -1,4 +1,7 @@
-package processor
+// Package socket is what the daemons' Unix sockets share: a listener that knows
+// its peers by the kernel's word (unix(7), SO_PEERCRED) and accepts so many at
+// once, a client's way to it, and the strict reading of JSON requests.
+package socket
 
 import (
 	"crypto/rand"
@@ -14,42 +17,55 @@ import (
 	"time"
 	"unsafe"
 
-	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
-// peers says who may connect.
-type peers struct {
-	uids, gids []uint32
+// Peers says who may connect: root, the own user, and these.
+type Peers struct {
+	UIDs, GIDs []uint32
+	// Group lets members of the socket's own group in.
+	Group bool
 }
 
 // allows judges a peer by its user and groups; group is the socket's.
-func (p peers) allows(uid uint32, groups []uint32, group uint32) bool {
-	if uid == 0 || uid == uint32(os.Geteuid()) || slices.Contains(p.uids, uid) {
+func (p Peers) allows(peer Peer, group uint32) bool {
+	if peer.UID == 0 || peer.UID == uint32(os.Geteuid()) || slices.Contains(p.UIDs, peer.UID) {
 		return true
 	}
-	for _, g := range groups {
-		if g == group || slices.Contains(p.gids, g) {
+	for _, g := range peer.Groups {
+		if p.Group && g == group || slices.Contains(p.GIDs, g) {
 			return true
 		}
 	}
 	return false
 }
 
-// listener accepts allowed peers, at most so many at once.
-type listener struct {
-	*net.UnixListener
-	path  string
-	made  os.FileInfo
-	group uint32
-	peers peers
-	slots chan struct{}
-	done  chan struct{}
-	once  sync.Once
-	log   *zap.Logger
+// Options of a listener.
+type Options struct {
+	Peers Peers
+	Mode  fs.FileMode // of the socket; 0660
+	Most  int         // connections at once; 64
+	// Refused is told of who was not let in; nil: nobody is.
+	Refused func(Peer, error)
 }
 
-func listen(path string, p peers, most int, log *zap.Logger) (net.Listener, error) {
+// maxPath is what sun_path holds beside its closing zero (unix(7)); the kernel's
+// own message for more is "invalid argument".
+const maxPath = 107
+
+// Listen makes the socket. It refuses when another process answers there, and
+// replaces one that a dead process left. Closing the listener removes it.
+func Listen(path string, o Options) (net.Listener, error) {
+	if o.Mode == 0 {
+		o.Mode = 0o660
+	}
+	if o.Most <= 0 {
+		o.Most = 64
+	}
+	// It is made under a name of 11 characters first, which must fit too.
+	if n := max(len(path), len(filepath.Dir(path))+1+11); n > maxPath {
+		return nil, fmt.Errorf("socket %s: the path has %d bytes, the system allows %d; choose a shorter folder", path, n, maxPath)
+	}
 	if st, err := os.Lstat(path); err == nil {
 		if st.Mode()&fs.ModeSocket == 0 {
 			return nil, fmt.Errorf("%s: exists and is not a socket", path)
@@ -73,7 +89,7 @@ func listen(path string, p peers, most int, log *zap.Logger) (net.Listener, erro
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	err = os.Chmod(temp, 0o660)
+	err = os.Chmod(temp, o.Mode)
 	if err == nil {
 		err = os.Rename(temp, path)
 	}
@@ -91,12 +107,25 @@ func listen(path string, p peers, most int, log *zap.Logger) (net.Listener, erro
 		group = st.Gid
 	}
 	return &listener{
-		UnixListener: l, path: path, made: made, group: group, peers: p,
-		slots: make(chan struct{}, most), done: make(chan struct{}), log: log,
+		UnixListener: l, path: path, made: made, group: group, peers: o.Peers,
+		slots: make(chan struct{}, o.Most), done: make(chan struct{}), refused: o.Refused,
 	}, nil
 }
 
-// Accept waits for a peer that may connect; others are closed with a log line.
+// listener accepts allowed peers, at most so many at once.
+type listener struct {
+	*net.UnixListener
+	path    string
+	made    os.FileInfo
+	group   uint32
+	peers   Peers
+	slots   chan struct{}
+	done    chan struct{}
+	once    sync.Once
+	refused func(Peer, error)
+}
+
+// Accept waits for a peer that may connect; others are closed.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		select {
@@ -109,11 +138,13 @@ func (l *listener) Accept() (net.Conn, error) {
 			<-l.slots
 			return nil, err
 		}
-		uid, groups, err := peerOf(c)
-		if err == nil && l.peers.allows(uid, groups, l.group) {
+		peer, err := peerOf(c)
+		if err == nil && l.peers.allows(peer, l.group) {
 			return &conn{Conn: c, release: sync.OnceFunc(func() { <-l.slots })}, nil
 		}
-		l.log.Warn("connection to the processor socket refused", zap.Uint32("uid", uid), zap.Error(err))
+		if l.refused != nil {
+			l.refused(peer, err)
+		}
 		c.Close()
 		<-l.slots
 	}
@@ -141,13 +172,19 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// peerOf returns the user and all groups of the process that connected, as they
-// were then (unix(7): SO_PEERCRED, SO_PEERGROUPS).
-func peerOf(c *net.UnixConn) (uid uint32, groups []uint32, err error) {
-	uid = ^uint32(0)
+// Peer is a process that connected, as it was then.
+type Peer struct {
+	UID    uint32
+	PID    int32
+	Groups []uint32 // all of them
+}
+
+// peerOf asks the kernel who connected (unix(7): SO_PEERCRED, SO_PEERGROUPS).
+func peerOf(c *net.UnixConn) (Peer, error) {
+	peer := Peer{UID: ^uint32(0)}
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return uid, nil, err
+		return peer, err
 	}
 	var inner error
 	err = raw.Control(func(fd uintptr) {
@@ -156,10 +193,9 @@ func peerOf(c *net.UnixConn) (uid uint32, groups []uint32, err error) {
 			inner = err
 			return
 		}
-		uid, groups = cred.Uid, peerGroups(fd)
-		groups = append(groups, cred.Gid)
+		peer = Peer{cred.Uid, cred.Pid, append(peerGroups(fd), cred.Gid)}
 	})
-	return uid, groups, errors.Join(err, inner)
+	return peer, errors.Join(err, inner)
 }
 
 // peerGroups returns the supplementary groups; none where the kernel cannot tell

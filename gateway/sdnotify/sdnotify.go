@@ -1,4 +1,6 @@
-package main
+// Package sdnotify tells a service manager how its daemon is, in the protocol of
+// sd_notify(3).
+package sdnotify
 
 import (
 	"fmt"
@@ -11,19 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notifier speaks the protocol of sd_notify(3): one datagram of NAME=VALUE lines
+// Notifier speaks the protocol of sd_notify(3): one datagram of NAME=VALUE lines
 // to the socket that the service manager names. It is our own because the
 // protocol is this small, and because a library linked for it has been an
 // attacker's way into a daemon before (CVE-2024-3094). The zero value, and one
 // made without a service manager, does nothing.
-type notifier struct{ socket string }
+type Notifier struct{ socket string }
 
-// newNotifier reads NOTIFY_SOCKET. A leading @ means an abstract socket.
-func newNotifier(getenv func(string) string) notifier {
-	return notifier{getenv("NOTIFY_SOCKET")}
+// New reads NOTIFY_SOCKET. A leading @ means an abstract socket.
+func New(getenv func(string) string) Notifier {
+	return Notifier{getenv("NOTIFY_SOCKET")}
 }
 
-func (n notifier) send(lines ...string) error {
+func (n Notifier) send(lines ...string) error {
 	if n.socket == "" {
 		return nil
 	}
@@ -38,22 +40,22 @@ func (n notifier) send(lines ...string) error {
 	return nil
 }
 
-// ready says that everything listens; status is what systemctl status shows.
-func (n notifier) ready(status string) error { return n.send("READY=1", "STATUS="+oneLine(status)) }
+// Ready says that everything listens; status is what systemctl status shows.
+func (n Notifier) Ready(status string) error { return n.send("READY=1", "STATUS="+oneLine(status)) }
 
-// status changes what systemctl status shows.
-func (n notifier) status(s string) error { return n.send("STATUS=" + oneLine(s)) }
+// Status changes what systemctl status shows.
+func (n Notifier) Status(s string) error { return n.send("STATUS=" + oneLine(s)) }
 
-// alive answers the watchdog. Only the loop that has just proved the spool
+// Alive answers the watchdog. Only the loop that has just proved the spool
 // writable may call it.
-func (n notifier) alive() error { return n.send("WATCHDOG=1") }
+func (n Notifier) Alive() error { return n.send("WATCHDOG=1") }
 
-// stopping says that the daemon drains; it may still take its stop timeout.
-func (n notifier) stopping() error { return n.send("STOPPING=1") }
+// Stopping says that the daemon drains; it may still take its stop timeout.
+func (n Notifier) Stopping() error { return n.send("STOPPING=1") }
 
-// reloading says that the configuration is being read anew; ready ends it. The
+// Reloading says that the configuration is being read anew; Ready ends it. The
 // time stamp is what Type=notify-reload needs; Type=notify ignores it.
-func (n notifier) reloading() error {
+func (n Notifier) Reloading() error {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return fmt.Errorf("monotonic clock: %w", err)
@@ -64,9 +66,9 @@ func (n notifier) reloading() error {
 // A status of several lines would be read as further assignments.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// watchdogEvery is how often alive must be sent: half of what the service
+// WatchdogEvery is how often Alive must be sent: half of what the service
 // manager allows (sd_watchdog_enabled(3)). Zero: nobody watches.
-func watchdogEvery(getenv func(string) string) time.Duration {
+func WatchdogEvery(getenv func(string) string) time.Duration {
 	if pid := getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
 		return 0
 	}
