@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/formats/sample"
 	"github.com/brama-gateway/brama/gateway"
@@ -384,5 +385,27 @@ func TestRefusedWriteIsNeverTaken(t *testing.T) {
 	r.Settle()
 	if n := len(r.Items("P.DBF.p7s")); n != 0 {
 		t.Errorf("%d submissions of a file whose sender was told that it failed", n)
+	}
+}
+
+// A signature whose digest the gateway does not keep belongs to the document that
+// was sent with it and refused a moment before; later it waits for a new one.
+func TestLateSignatureOfAnotherDigest(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.New(t, gatewaytest.Setup{})
+	bad := sample.Orders(sample.DemoPayer(), r.Clock.Now(), 1, 1)
+	bad[0].Amount = 0
+	doc := sample.OshchadDBF(r.Clock.Now(), bad)
+	by := r.Head
+	by.Digest = algorithm.SHA512
+	r.Send("P.DBF", doc)
+	r.Send("P.DBF.p7s", r.Detached(doc, by))
+	if n, _ := r.Gateway.Items(r.Ctx(), submissions()); len(n) != 1 {
+		t.Fatalf("%d submissions", len(n))
+	}
+	r.Advance(2 * time.Minute)
+	r.Send("P.DBF.sig", r.Detached(doc, by))
+	if n, _ := r.Gateway.Items(r.Ctx(), submissions()); len(n) != 2 {
+		t.Fatalf("%d submissions after two minutes", len(n))
 	}
 }

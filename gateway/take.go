@@ -455,7 +455,11 @@ func (j *joining) signature(f file) error {
 			return err
 		}
 		for i := range late {
-			if it := &late[i]; f.signs(it.SHA256) {
+			// A digest that the gateway does not keep (GOST, Kupyna) tells nothing: then
+			// the name does, for the moment in which the two were sent together.
+			it := &late[i]
+			together := f.signed() == "" && name == f.of && !it.Decided.IsZero() && j.now.Sub(it.Decided) < sentTogether
+			if f.signs(it.SHA256) || together {
 				if done, err := j.late(it, f); err != nil || done {
 					return err
 				}
@@ -464,6 +468,10 @@ func (j *joining) signature(f file) error {
 	}
 	return j.begin(f, f.of)
 }
+
+// sentTogether is how long after the answer to a document its signature may still
+// come that was sent with it.
+const sentTogether = time.Minute
 
 // recent is how many earlier submissions of one name are looked at.
 const recent = 16
