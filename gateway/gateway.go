@@ -40,7 +40,7 @@ type Options struct {
 	Store    spool.Store
 	Trust    Trust
 	Profiles func() *profile.Set // of the moment
-	Seal     cades.Signer        // the gateway's own seal, on receipts and statements
+	Seal     cades.Signer        // the gateway's own seal, on receipts and statements; a tool may have NoSeal
 	Validate Validator           // judges the clients' signatures; nil: cades.Validate
 	Now      func() time.Time
 	Rand     io.Reader // for seals and lease tokens; crypto/rand.Reader
@@ -90,8 +90,9 @@ type fileKey struct {
 // New opens the gateway on its store: it reads the register and finds what the
 // last run left undone. It does not start anything; Run does.
 func New(ctx context.Context, o Options) (*Gateway, error) {
+	_, none := o.Seal.Key.(noSeal)
 	switch {
-	case o.Store == nil, o.Trust == nil, o.Profiles == nil, o.Seal.Key == nil, o.Seal.Certificate == nil:
+	case o.Store == nil, o.Trust == nil, o.Profiles == nil, o.Seal.Key == nil, o.Seal.Certificate == nil && !none:
 		return nil, errors.New("gateway: store, trust, profiles and seal are needed")
 	case o.Now == nil, o.Rand == nil, o.Log == nil:
 		return nil, errors.New("gateway: clock, random source and log are needed")

@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"bytes"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -109,8 +111,24 @@ func (g *Gateway) receiptFiles(r *Receipt, entry *client.Entry, v *Verdict) ([]r
 // not happened, and may be asked for again.
 var ErrSeal = errors.New("the seal cannot be used now")
 
+// NoSeal stands in the place of a seal in a tool that opens a store to look at it,
+// and cannot have the key: why tells the reason. What has to be sealed fails with
+// ErrSeal and that reason. A daemon has no use for it.
+func NoSeal(why error) cades.Signer { return cades.Signer{Key: noSeal{why}} }
+
+type noSeal struct{ why error }
+
+func (noSeal) Public() crypto.PublicKey { return nil }
+
+func (n noSeal) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, n.why }
+
+func (n noSeal) Ready() error { return n.why }
+
 // seal signs bytes as the gateway: detached CAdES.
 func (g *Gateway) seal(content []byte, at time.Time) ([]byte, error) {
+	if n, none := g.Seal.Key.(noSeal); none {
+		return nil, fmt.Errorf("%w: %w", ErrSeal, n.why)
+	}
 	sealed, err := cades.Sign(g.Rand, content, []cades.Signer{g.Seal}, cades.SignOptions{Detached: true, At: at})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSeal, err)

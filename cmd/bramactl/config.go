@@ -20,7 +20,7 @@ func (c *call) configFile() string {
 
 // openOffline opens the store of a daemon that does not run, under its lock.
 func openOffline(ctx context.Context, cfg *config.Config) (admin.Operator, func(), error) {
-	e, err := engine.Open(ctx, cfg, zap.NewNop())
+	e, err := engine.OpenTool(ctx, cfg, zap.NewNop())
 	if err != nil {
 		return nil, nil, err
 	}

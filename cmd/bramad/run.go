@@ -88,14 +88,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, hangup <-
 	return exitOK
 }
 
-func loadConfig(path string) (*config.Config, error) {
-	cfg, err := config.Load(path)
-	if err != nil {
-		return nil, err
-	}
-	return cfg, cfg.Check(validCron)
-}
-
 // daemon is everything that runs, in the order in which a document meets it.
 type daemon struct {
 	cfg     *config.Config // that it was started with: what needs a restart is read here

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/brama-gateway/brama/gateway/config"
 )
 
 // units are the services and the score, in tenths, that systemd-analyze gives each;
@@ -70,6 +72,40 @@ func TestUnitDirectivesHaveReasons(t *testing.T) {
 			case !reason && !plain[strings.SplitN(line, "=", 2)[0]]:
 				t.Errorf("%s:%d: %s: no reason above it", name, i+1, line)
 			}
+		}
+	}
+}
+
+// The configuration of docs/operator.md names no folder that nobody makes.
+func TestFoldersOfTheOperatorsPage(t *testing.T) {
+	t.Parallel()
+	root := moduleRoot(t)
+	page, err := os.ReadFile(filepath.Join(root, "docs", "operator.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, found := strings.Cut(text, "```")
+	if !found {
+		t.Fatal("the page has no configuration")
+	}
+	cfg, err := config.Parse("/etc/brama/brama.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(root, "systemd", "tmpfiles.d", "brama.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string]bool{"/var/lib/brama": true, "/run/brama": true} // StateDirectory=, RuntimeDirectory=
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 6 && f[0] == "d" {
+			made[f[1]] = true
+		}
+	}
+	for _, dir := range []string{cfg.State, cfg.Run, cfg.Clients.Root, cfg.Processor.Handoff, cfg.Trust.Dir, cfg.Trust.Dir + "/anchors", cfg.Trust.Dir + "/material"} {
+		if !made[dir] {
+			t.Errorf("%s is made by nobody", dir)
 		}
 	}
 }

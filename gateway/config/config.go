@@ -104,7 +104,7 @@ type VerifyProvider struct {
 
 // Trust is where trust files lie.
 type Trust struct {
-	Dir     string   `yaml:"dir" path:"made" doc:"Folder that bramactl trust add writes: anchors/ (believed) and material/ (certificates and CRLs, never believed by themselves)."`
+	Dir     string   `yaml:"dir" path:"folder" doc:"Folder that bramactl trust add writes; it must be there, bramactl init makes it: anchors/ (believed) and material/ (certificates and CRLs, never believed by themselves)."`
 	Anchors []string `yaml:"anchors" path:"file" doc:"More files of anchors, PEM, kept by other means."`
 }
 

@@ -44,6 +44,14 @@ func place(t *testing.T, text string) string {
 			t.Fatal(err)
 		}
 	}
+	for _, name := range []string{"trust", "clients/state", "handoff"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("clients/state", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(dir, "brama.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -300,4 +308,21 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("error %v is not Problems", err)
 		}
 	})
+}
+
+// systemd hands keys over with a right of the group where file systems have ACLs.
+func TestCredentials(t *testing.T) {
+	file := place(t, "state: s\nseal: {key: keys/group.key}\n")
+	if _, err := load(file); err == nil {
+		t.Error("a key that the group may read holds")
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Join(filepath.Dir(file), "keys"))
+	if _, err := load(file); err != nil {
+		t.Error(err)
+	}
+	file = place(t, "state: s\nseal: {key: keys/open.key}\n")
+	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Join(filepath.Dir(file), "keys"))
+	if _, err := load(file); err == nil {
+		t.Error("a key that everybody may read holds")
+	}
 }

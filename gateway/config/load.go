@@ -74,8 +74,9 @@ func Parse(file string, data []byte) (*Config, error) {
 	return c, nil
 }
 
-// problem makes one that stands at the line of key.
-func (c *Config) problem(key, format string, args ...any) strict.Problem {
+// Problem makes one that stands at the line of key, for those who look at what the
+// configuration names and know more of it than this package does.
+func (c *Config) Problem(key, format string, args ...any) strict.Problem {
 	return strict.Problem{File: c.file, Line: c.line(key), Key: key, Text: fmt.Sprintf(format, args...)}
 }
 
@@ -92,7 +93,7 @@ func (c *Config) line(key string) int {
 
 // values checks everything that needs no look at the machine.
 func (c *Config) values() (ps strict.Problems) {
-	add := func(key, format string, args ...any) { ps = append(ps, c.problem(key, format, args...)) }
+	add := func(key, format string, args ...any) { ps = append(ps, c.Problem(key, format, args...)) }
 	if c.State == "" {
 		add("state", "is missing; write the folder of the store, as state: /var/lib/brama")
 	}
@@ -338,18 +339,65 @@ const maxSocket = 107
 // strict.Problems.
 func (c *Config) Check(cron func(spec string) error) error {
 	var ps strict.Problems
-	add := func(key, format string, args ...any) { ps = append(ps, c.problem(key, format, args...)) }
+	add := func(key, format string, args ...any) { ps = append(ps, c.Problem(key, format, args...)) }
 	c.eachPath(func(key, kind string, p *string) {
 		if err := checkPath(kind, *p); err != nil {
 			add(key, "%s", err)
 		}
 	})
+	ps = append(ps, c.apart()...)
 	for _, s := range c.schedules() {
 		if err := cron(s.spec); err != nil {
 			add(s.key, "%q is not a schedule: %s; write five fields, as 30 3 * * *, or as @every 1m, @hourly, @daily", clip(s.spec), err)
 		}
 	}
 	return ps.Err()
+}
+
+// apart refuses folders of others inside the store, or around it: what clients and
+// processors may write must not be what the gateway trusts to be its own.
+func (c *Config) apart() (ps strict.Problems) {
+	for _, x := range []struct{ key, path, otherKey, other string }{
+		{"clients.root", c.Clients.Root, "state", c.State},
+		{"processor.handoff", c.Processor.Handoff, "state", c.State},
+		{"processor.handoff", c.Processor.Handoff, "clients.root", c.Clients.Root},
+	} {
+		if x.path == "" || x.other == "" {
+			continue
+		}
+		a, b := resolved(x.path), resolved(x.other)
+		switch {
+		case a == b:
+			ps = append(ps, c.Problem(x.key, "%s is also %s; write a folder of its own", x.path, x.otherKey))
+		case within(a, b):
+			ps = append(ps, c.Problem(x.key, "%s lies inside %s (%s); write a folder outside of it", x.path, x.otherKey, x.other))
+		case within(b, a):
+			ps = append(ps, c.Problem(x.key, "%s holds %s (%s); write a folder beside it", x.path, x.otherKey, x.other))
+		}
+	}
+	return ps
+}
+
+// resolved follows symbolic links, of as much of the path as is there.
+func resolved(p string) string {
+	p = filepath.Clean(p)
+	rest := ""
+	for at := p; ; {
+		if r, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(r, rest)
+		}
+		up := filepath.Dir(at)
+		if up == at {
+			return p
+		}
+		at, rest = up, filepath.Join(filepath.Base(at), rest)
+	}
+}
+
+// within says that a lies below b.
+func within(a, b string) bool {
+	rel, err := filepath.Rel(b, a)
+	return err == nil && rel != "." && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
 func checkPath(kind, p string) error {
@@ -374,7 +422,7 @@ func checkPath(kind, p string) error {
 		return nil
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file; write the path of a %s", p, noun(kind))
-	case kind == "key" && info.Mode().Perm()&0o077 != 0:
+	case kind == "key" && info.Mode().Perm()&0o077 != 0 && !credential(p, info.Mode()):
 		return fmt.Errorf("%s may be read or written by others (mode %04o); run: chmod 600 %s", p, info.Mode().Perm(), p)
 	}
 	f, err := os.Open(p)
@@ -382,6 +430,14 @@ func checkPath(kind, p string) error {
 		return fmt.Errorf("%s cannot be read: %w; let the daemon's user read it", p, errors.Unwrap(err))
 	}
 	return f.Close()
+}
+
+// credential says that systemd gives the file to this service alone: where its
+// file system has ACLs the right of the service's user shows as one of the group,
+// which is root (systemd.exec(5), LoadCredential=).
+func credential(p string, mode fs.FileMode) bool {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	return dir != "" && filepath.Dir(p) == filepath.Clean(dir) && mode.Perm()&0o077 == 0o040
 }
 
 func noun(kind string) string {

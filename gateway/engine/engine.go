@@ -30,7 +30,18 @@ type Engine struct {
 }
 
 // Open opens everything, or nothing. It starts nothing.
-func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (e *Engine, err error) {
+func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (*Engine, error) {
+	return open(ctx, cfg, log, false)
+}
+
+// OpenTool is Open for a tool beside a daemon that does not run: the key of the
+// seal may be out of its reach, as credentials of systemd are then. What has to be
+// sealed fails with gateway.ErrSeal.
+func OpenTool(ctx context.Context, cfg *config.Config, log *zap.Logger) (*Engine, error) {
+	return open(ctx, cfg, log, true)
+}
+
+func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless bool) (e *Engine, err error) {
 	e = &Engine{}
 	if e.Trust, err = trust.Open(cfg.Trust.Dir, cfg.Trust.Anchors...); err != nil {
 		return nil, err
@@ -42,6 +53,9 @@ func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (e *Engine, 
 		return nil, err
 	}
 	seal, err := e.openSeal(ctx, &cfg.Seal)
+	if err != nil && sealless {
+		seal, err = gateway.NoSeal(err), nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -5,13 +5,17 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/engine"
 	"github.com/brama-gateway/brama/gateway/gatewaytest"
@@ -69,6 +73,34 @@ func TestOpen(t *testing.T) {
 	if _, err := engine.Open(context.Background(), &bad, zap.NewNop()); err == nil {
 		t.Error("another's certificate")
 	}
+
+	// A tool opens without a seal, and cannot seal.
+	bad.Seal.Key = filepath.Join(dir, "gone.key")
+	if _, err := engine.Open(context.Background(), &bad, zap.NewNop()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a seal: %v", err)
+	}
+	e, err = engine.OpenTool(context.Background(), &bad, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Core.Counts(context.Background()); err != nil {
+		t.Error(err)
+	}
+	entry := gatewaytest.Entry()
+	if _, err := e.Core.Apply(context.Background(), []client.Entry{entry}, "test", false); err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.Core.PutStatement(context.Background(), entry.ID, gateway.Outgoing{Name: "s.txt", Content: strings.NewReader("x")})
+	if !errors.Is(err, gateway.ErrSeal) || !strings.Contains(err.Error(), "gone.key") {
+		t.Errorf("sealed without a seal: %v", err)
+	}
+	if err := e.Core.Work(context.Background()); err != nil {
+		t.Errorf("work: %v", err)
+	}
+	if err := e.Store.Close(); err != nil {
+		t.Error(err)
+	}
+
 	e, err = engine.Open(context.Background(), cfg, zap.NewNop()) // a failed opening left no lock
 	if err != nil {
 		t.Fatal(err)

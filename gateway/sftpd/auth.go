@@ -262,3 +262,30 @@ func addrOf(a net.Addr) string {
 	}
 	return a.String()
 }
+
+// HostKeyFaults says of each file what keeps it from being a host key of a
+// [Server]: it cannot be read, is no key, is of a sort or size that is not served,
+// or of the same type as a file before it. nil: nothing.
+func HostKeyFaults(files ...string) []error {
+	faults := make([]error, len(files))
+	first := map[string]string{}
+	for i, name := range files {
+		keys, err := LoadHostKeys(name)
+		if err == nil {
+			if _, err = hostKey(keys[0], hostRSA); err != nil {
+				err = fmt.Errorf("host key %s: %w", name, err)
+			}
+		}
+		if err != nil {
+			faults[i] = err
+			continue
+		}
+		t := keys[0].PublicKey().Type()
+		if other, ok := first[t]; ok {
+			faults[i] = fmt.Errorf("host key %s: is of type %s, as %s is", name, t, other)
+			continue
+		}
+		first[t] = name
+	}
+	return faults
+}

@@ -83,11 +83,16 @@ type stamp struct {
 	mod  time.Time
 }
 
-// Open makes the folder where it is missing and reads it. anchors are further
-// files of anchors. The error says that the folder cannot be used; files that
-// could not be are told by [Dir.Problems].
+// Open reads the folder, in which it makes anchors/ and material/ where they are
+// missing. The folder itself must be there: one made at a mistyped path would
+// believe nobody, and not say so. anchors are further files of anchors. The error
+// says that the folder cannot be used; files that could not be are told by
+// [Dir.Problems].
 func Open(dir string, anchors ...string) (*Dir, error) {
 	d := &Dir{path: dir, named: slices.Clone(anchors)}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("trust folder: %w", err)
+	}
 	for _, sub := range []string{"anchors", "material"} {
 		// Not secret: the tool of the operator and the daemon of another user both read it.
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {

@@ -2,6 +2,8 @@ package trust_test
 
 import (
 	"encoding/pem"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +45,12 @@ func TestAdd(t *testing.T) {
 	p := pkitest.New(t)
 	s := p.Person("A", "00013480", "1234567890")
 	dir := filepath.Join(t.TempDir(), "trust")
+	if _, err := trust.Open(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	d := open(t, dir)
 	if len(d.List()) != 0 || len(d.Snapshot().Anchors()) != 0 {
 		t.Fatal("an empty folder holds something")
@@ -119,6 +127,9 @@ func TestReload(t *testing.T) {
 	t.Parallel()
 	p := pkitest.New(t)
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "trust"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	named := filepath.Join(dir, "national.pem")
 	write := func(path string, data []byte) {
 		t.Helper()
