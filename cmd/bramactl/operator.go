@@ -14,19 +14,32 @@ import (
 func (c *call) daemon() (*admin.Client, *config.Config, error) {
 	socket := c.socket
 	var cfg *config.Config
+	var wrong error
 	if socket == "" {
-		var err error
-		if cfg, err = config.Load(c.configFile()); err != nil {
-			return nil, nil, err
+		cfg, wrong = config.Load(c.configFile())
+		if wrong == nil {
+			socket = cfg.Admin.Socket
+		} else if found, err := config.AdminSocket(c.configFile()); err == nil {
+			socket = found // a daemon that runs does so with what the file said before
+		} else {
+			return nil, nil, wrong
 		}
-		socket = cfg.Admin.Socket
 	}
 	daemon := admin.NewClient(socket)
-	if _, err := daemon.Status(c); err != nil {
-		daemon.Close()
-		return nil, cfg, err
+	_, err := daemon.Status(c)
+	if err == nil {
+		if wrong != nil {
+			fmt.Fprintf(c.stderr, "bramactl: %s: %s\n", printable(c.configFile()), c.t(
+				"конфігурація у файлі хибна, шлюз працює з попередньою; що не так: bramad --check",
+				"the configuration in the file does not hold, the daemon runs with the one before; what is wrong: bramad --check"))
+		}
+		return daemon, cfg, nil
 	}
-	return daemon, cfg, nil
+	daemon.Close()
+	if wrong != nil {
+		return nil, nil, wrong
+	}
+	return nil, cfg, err
 }
 
 // operator gives the running daemon, or with the daemon stopped its store. The

@@ -24,12 +24,12 @@ import (
 
 // Config is the whole configuration. Field tags: yaml is the key, doc the
 // description, path says what a path leads to (file, key, folder, made, socket),
-// which is how Check looks at it, live that a running daemon takes a changed value
+// which is how Check looks at it, range the least and the most, live that a running daemon takes a changed value
 // when it reloads.
 type Config struct {
 	Listen    Listen    `yaml:"listen" doc:"Where the data network comes in."`
 	SSH       SSH       `yaml:"ssh" doc:"The SSH entrance."`
-	State     string    `yaml:"state" path:"made" doc:"Folder of the store: submissions, receipts, statements, journal. Needed. Back it up with bramactl backup."`
+	State     string    `yaml:"state" path:"made" doc:"Folder of the store: submissions, receipts, statements, journal. Needed. docs/operator.md says how to back it up."`
 	Run       string    `yaml:"run" path:"made" doc:"Folder for sockets and the lock; it may be empty after a restart of the machine."`
 	Processor Processor `yaml:"processor" doc:"The exit to the treasury's processor."`
 	Admin     Admin     `yaml:"admin" doc:"The operator's way in."`
@@ -67,13 +67,13 @@ type Processor struct {
 
 // Admin is the operator's way in.
 type Admin struct {
-	Socket string `yaml:"socket" path:"socket" doc:"Unix socket of bramactl and brama-web. Empty: admin.sock in the folder run."`
+	Socket string `yaml:"socket" path:"socket" doc:"Unix socket of bramactl. Empty: admin.sock in the folder run."`
 }
 
 // Intake is how uploads are taken.
 type Intake struct {
-	Hold      time.Duration `yaml:"hold" live:"yes" doc:"How long a document waits for missing signatures or revocation evidence before it is rejected."`
-	Stable    time.Duration `yaml:"stable" doc:"How long a file in a watched folder must stay unchanged before it is taken."`
+	Hold      time.Duration `yaml:"hold" live:"yes" range:"1s..90d" doc:"How long a document waits for missing signatures or revocation evidence before it is rejected."`
+	Stable    time.Duration `yaml:"stable" range:"10ms..1h" doc:"How long a file in a watched folder must stay unchanged before it is taken."`
 	Temporary []string      `yaml:"temporary" live:"yes" doc:"Names of files still being written, which wait to be renamed: * stands for any characters, ? for one."`
 }
 
@@ -117,24 +117,24 @@ type Clients struct {
 type Schedule struct {
 	Deadlines   string `yaml:"deadlines" live:"yes" cron:"yes" doc:"Look for held submissions whose time is over, and ask again for those that wait for evidence."`
 	Retention   string `yaml:"retention" live:"yes" cron:"yes" doc:"Put away what was kept long enough."`
-	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Reconcile the day and release the signed root of the journal to every outbox."`
+	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Close the day that ended last: count what came in and what is still open, into the journal and the log."`
 	Checkpoints string `yaml:"checkpoints" cron:"yes" doc:"Sign a checkpoint of the journal."`
 }
 
 // Limits bounds what may come in.
 type Limits struct {
-	File              Size `yaml:"file" live:"yes" doc:"One file."`
-	Files             int  `yaml:"files" live:"yes" doc:"Unfinished and unsettled files of one client at once."`
-	Bytes             Size `yaml:"bytes" live:"yes" doc:"Bytes of them."`
-	Connections       int  `yaml:"connections" doc:"SSH connections at once."`
-	ClientConnections int  `yaml:"client_connections" doc:"SSH connections of one client at once."`
-	FreeDisk          Size `yaml:"free_disk" doc:"New work is refused when less than this is free under state; statements still go out."`
+	File              Size `yaml:"file" live:"yes" range:"1..1024GiB" doc:"One file."`
+	Files             int  `yaml:"files" live:"yes" range:"1..10000000" doc:"Unfinished and unsettled files of one client at once."`
+	Bytes             Size `yaml:"bytes" live:"yes" range:"1..1048576GiB" doc:"Bytes of them."`
+	Connections       int  `yaml:"connections" range:"1..1000000" doc:"SSH connections at once."`
+	ClientConnections int  `yaml:"client_connections" range:"1..1000000" doc:"SSH connections of one client at once."`
+	FreeDisk          Size `yaml:"free_disk" range:"1..1048576GiB" doc:"New work is refused when less than this is free under state; statements still go out."`
 }
 
 // Keep is how long things are kept.
 type Keep struct {
-	Unfinished time.Duration `yaml:"unfinished" live:"yes" doc:"Unfinished uploads that nobody goes on with."`
-	Outbox     time.Duration `yaml:"outbox" live:"yes" doc:"Statements and receipts in outbox and receipts that the client does not acknowledge; then they are in archive only."`
+	Unfinished time.Duration `yaml:"unfinished" live:"yes" range:"1h..366d" doc:"Unfinished uploads that nobody goes on with."`
+	Outbox     time.Duration `yaml:"outbox" live:"yes" range:"1h..36600d" doc:"Statements and receipts in outbox and receipts that the client does not acknowledge; then they are in archive only."`
 }
 
 // Log is the operator's log.

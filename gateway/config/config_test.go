@@ -179,6 +179,26 @@ func TestRenew(t *testing.T) {
 	}
 }
 
+// What has bounds says them, and takes them.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	for _, want := range []string{"rejected. From 1s to 90d.", "One file. From 1 to 1024GiB.", "at once. From 1 to 1000000."} {
+		if !strings.Contains(config.Page(), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	for _, hold := range []string{"1s", "90d"} {
+		if _, err := load(place(t, "state: s\nintake: {hold: "+hold+"}\n")); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, hold := range []string{"999ms", "2161h"} {
+		if _, err := load(place(t, "state: s\nintake: {hold: "+hold+"}\n")); err == nil {
+			t.Errorf("a hold of %s holds", hold)
+		}
+	}
+}
+
 // A seal in a provider needs no file, and takes what is written as what must hold.
 func TestSealInProvider(t *testing.T) {
 	t.Parallel()

@@ -37,7 +37,7 @@ func example(b *strings.Builder, v reflect.Value, indent string) {
 		if indent == "" || i > 0 {
 			b.WriteByte('\n')
 		}
-		for _, line := range wrap(f.Tag.Get("doc"), 90-len(indent)) {
+		for _, line := range wrap(about(f), 90-len(indent)) {
 			b.WriteString(indent + "# " + line + "\n")
 		}
 		if f.Type.Kind() == reflect.Struct {
@@ -121,7 +121,7 @@ func rows(b *strings.Builder, v reflect.Value, above string) {
 		if key == "" {
 			continue
 		}
-		doc := strings.ReplaceAll(f.Tag.Get("doc"), "|", `\|`)
+		doc := strings.ReplaceAll(about(f), "|", `\|`)
 		doc = strings.ReplaceAll(doc, "*", `\*`)
 		if f.Type.Kind() == reflect.Struct {
 			fmt.Fprintf(b, "| **%s%s** | | | %s |\n", above, key, doc)

@@ -127,20 +127,7 @@ func (c *Config) values() (ps strict.Problems) {
 			add("seal.key", "is written beside seal.provider; the key of the seal is in one of them: remove the other")
 		}
 	}
-	for _, d := range []struct {
-		key         string
-		value       time.Duration
-		least, most time.Duration
-	}{
-		{"intake.hold", c.Intake.Hold, time.Minute, 90 * 24 * time.Hour},
-		{"intake.stable", c.Intake.Stable, 10 * time.Millisecond, time.Hour},
-		{"keep.unfinished", c.Keep.Unfinished, time.Hour, 366 * 24 * time.Hour},
-		{"keep.outbox", c.Keep.Outbox, time.Hour, 36600 * 24 * time.Hour},
-	} {
-		if d.value < d.least || d.value > d.most {
-			add(d.key, "%s is out of range; write a duration from %s to %s", show(d.value), show(d.least), show(d.most))
-		}
-	}
+	ps = append(ps, c.ranges()...)
 	for i, p := range c.Intake.Temporary {
 		if err := pattern(p); err != nil {
 			add(fmt.Sprintf("intake.temporary[%d]", i), "%q %s", clip(p), err)
@@ -149,21 +136,6 @@ func (c *Config) values() (ps strict.Problems) {
 	for _, s := range c.schedules() {
 		if err := cronShape(s.spec); err != nil {
 			add(s.key, "%q %s; write five fields, as 30 3 * * *, or as @every 1m, @hourly, @daily", clip(s.spec), err)
-		}
-	}
-	for _, n := range []struct {
-		key         string
-		value, most int64
-	}{
-		{"limits.file", int64(c.Limits.File), 1 << 40},
-		{"limits.files", int64(c.Limits.Files), 10_000_000},
-		{"limits.bytes", int64(c.Limits.Bytes), 1 << 50},
-		{"limits.connections", int64(c.Limits.Connections), 1_000_000},
-		{"limits.client_connections", int64(c.Limits.ClientConnections), 1_000_000},
-		{"limits.free_disk", int64(c.Limits.FreeDisk), 1 << 50},
-	} {
-		if n.value < 1 || n.value > n.most {
-			add(n.key, "%d is out of range; write 1 to %d, or remove the key for the default", n.value, n.most)
 		}
 	}
 	for _, w := range []struct {
@@ -189,6 +161,66 @@ func (c *Config) values() (ps strict.Problems) {
 		}
 	})
 	return ps
+}
+
+// ranges checks what has a least and a most: the tag range.
+func (c *Config) ranges() (ps strict.Problems) {
+	var walk func(v reflect.Value, above string)
+	walk = func(v reflect.Value, above string) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			name := strict.FieldKey(f)
+			if name == "" {
+				continue
+			}
+			if f.Type.Kind() == reflect.Struct {
+				walk(v.Field(i), above+name+".")
+				continue
+			}
+			least, most, bounded := bounds(f)
+			if x := v.Field(i); bounded && (x.Int() < least.Int() || x.Int() > most.Int()) {
+				ps = append(ps, c.Problem(above+name, "%s is out of range; write %s to %s, or remove the key for the default", value(x), value(least), value(most)))
+			}
+		}
+	}
+	walk(reflect.ValueOf(*c), "")
+	return ps
+}
+
+// bounds are the least and the most of a field that has the tag range.
+func bounds(f reflect.StructField) (least, most reflect.Value, bounded bool) {
+	from, to, bounded := strings.Cut(f.Tag.Get("range"), "..")
+	if !bounded {
+		return least, most, false
+	}
+	read := func(s string) reflect.Value {
+		v := reflect.New(f.Type)
+		var err error
+		switch x := v.Interface().(type) {
+		case *time.Duration:
+			*x, err = strict.ParseDuration(s)
+		case *Size:
+			err = x.UnmarshalText([]byte(s))
+		case *int:
+			*x, err = strconv.Atoi(s)
+		default:
+			err = errors.New("a type without bounds")
+		}
+		if err != nil {
+			panic("config: range of " + f.Name + ": " + err.Error()) // a mistake in our own type, found by its first test
+		}
+		return v.Elem()
+	}
+	return read(from), read(to), true
+}
+
+// about is the description of a field, with its bounds.
+func about(f reflect.StructField) string {
+	doc := f.Tag.Get("doc")
+	if least, most, bounded := bounds(f); bounded {
+		doc += " From " + value(least) + " to " + value(most) + "."
+	}
+	return doc
 }
 
 func listenAddress(s string) error {
