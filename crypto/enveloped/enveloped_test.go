@@ -126,7 +126,7 @@ func TestRoundTrip(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for _, content := range [][]byte{plain, {}, bytes.Repeat([]byte("абв"), 5000)} {
+			for _, content := range [][]byte{{}, bytes.Repeat(plain, 500)} {
 				box, err := Encrypt(rand.Reader, content, certificates(c.to...), c.o)
 				must(t, err)
 				must(t, der.CheckDER(box))
@@ -277,8 +277,7 @@ func TestKeysElsewhere(t *testing.T) {
 	}
 	// PKCS #1 v1.5 is not asked of a key that may tell wrong paddings apart.
 	key := make([]byte, 32)
-	encrypted, err := rsa.EncryptPKCS1v15(rand.Reader, &r.PublicKey, key)
-	must(t, err)
+	encrypted := encryptV15(t, &r.PublicKey, key)
 	old := withTransport(t, keys[0].certificate, encrypted, key)
 	if _, err := Decrypt(old, keys[:1]); !errors.Is(err, ErrUnsupported) {
 		t.Error(err)
@@ -289,6 +288,14 @@ func TestKeysElsewhere(t *testing.T) {
 	if !bytes.Equal(got.Content, plain) {
 		t.Error("content differs")
 	}
+}
+
+func encryptV15(t testing.TB, to *rsa.PublicKey, key []byte) []byte {
+	t.Helper()
+	//lint:ignore SA1019 this is what is tested
+	b, err := rsa.EncryptPKCS1v15(rand.Reader, to, key)
+	must(t, err)
+	return b
 }
 
 // withTransport makes AuthEnvelopedData with a PKCS #1 v1.5 recipient.
@@ -315,15 +322,15 @@ func TestOneAnswer(t *testing.T) {
 		must(t, err)
 		c, err := Parse(box)
 		must(t, err)
-		for at := range c.Recipients[0].EncryptedKey {
+		for at := 0; at < len(c.Recipients[0].EncryptedKey); at += 7 {
 			c, err := Parse(bytes.Clone(box))
 			must(t, err)
 			c.Recipients[0].EncryptedKey[at] ^= 1
 			if _, err := c.Open([]Key{k}); err != ErrDamaged {
 				t.Fatalf("key %d, octet %d: %v", i, at, err)
 			}
-			if i == 0 && at == 8 {
-				break // RSA is slow
+			if at > 40 {
+				break // RSA is long
 			}
 		}
 		if !c.Authenticated {
@@ -338,10 +345,8 @@ func TestOneAnswer(t *testing.T) {
 		}
 	}
 	// PKCS #1 v1.5: wrong padding, wrong length and a wrong key are the same.
-	short, err := rsa.EncryptPKCS1v15(rand.Reader, &r.PublicKey, make([]byte, 16))
-	must(t, err)
-	wrong, err := rsa.EncryptPKCS1v15(rand.Reader, &r.PublicKey, bytes.Repeat([]byte{1}, 32))
-	must(t, err)
+	short := encryptV15(t, &r.PublicKey, make([]byte, 16))
+	wrong := encryptV15(t, &r.PublicKey, bytes.Repeat([]byte{1}, 32))
 	noise := make([]byte, 256)
 	noise[200] = 7
 	for i, e := range [][]byte{short, wrong, noise, {}, noise[:100]} {

@@ -53,7 +53,9 @@ func TestShared(t *testing.T) {
 	dir := shareddata.Dir(t, "kep")
 	read := func(name ...string) []byte { return shareddata.Read(t, append([]string{dir}, name...)...) }
 	certificate := func(name string) *pki.Certificate { return readCertificate(t, read("pki", "certs", name+".cer")) }
-	key := func(name string) Key { return newKey(t, certificate(name), readPKCS8(t, read("pki", "keys", name+".p8"))) }
+	key := func(name string) Key {
+		return newKey(t, certificate(name), readPKCS8(t, read("pki", "keys", name+".p8")))
+	}
 	director, person := key("ee_director_kep257"), key("ee_person_kep431")
 	sender := certificate("ee_person_sign")
 	text := read("enveloped", "plaintext.txt")
