@@ -29,10 +29,12 @@ const (
 	DigitalSignatureOnly Tolerance = "digital-signature-only"
 	// NoRevocation: no revocation evidence. For closed test networks only.
 	NoRevocation Tolerance = "no-revocation"
+	// TransportWrapper: the container within a transport wrapper (package
+	// transport), whose one part it is.
+	TransportWrapper Tolerance = "transport-wrapper"
 
-	// TransportWrapper, LegacySBox and BigEndianSignature are known names
-	// without effect as yet: what they would allow is refused.
-	TransportWrapper   Tolerance = "transport-wrapper"
+	// LegacySBox and BigEndianSignature are known names without effect as yet: what
+	// they would allow is refused.
 	LegacySBox         Tolerance = "legacy-sbox"
 	BigEndianSignature Tolerance = "big-endian-signature"
 )

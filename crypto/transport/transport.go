@@ -306,37 +306,39 @@ func split(b []byte) (data [][]byte, ok bool) {
 }
 
 // FirstPart gives what is there, in the first bytes of a wrapper, of the part that
-// it carries; nil when they do not reach it. It serves to tell what a file looks
-// like and judges nothing.
-func FirstPart(head []byte) (Kind, []byte) {
+// it carries; without Data where they do not reach it. It serves to tell what a
+// file looks like and judges nothing.
+func FirstPart(head []byte) Part {
 	for range maxSections {
 		name, rest, ok := label(head)
 		if !ok || !known(name) {
-			return Document, nil
+			break
 		}
 		if slices.Contains(marks, name) {
 			head = rest
 			continue
 		}
 		if len(rest) < 4 {
-			return Document, nil
+			break
 		}
 		n := uint64(binary.LittleEndian.Uint32(rest))
 		rest = rest[4:]
 		if kind, ok := plain[name]; ok {
-			return kind, rest[:min(n, uint64(len(rest)))]
+			return Part{Kind: kind, Label: name, Data: rest[:min(n, uint64(len(rest)))]}
 		}
 		if kind, ok := blocks[name]; ok {
-			if kind == Encrypted {
-				return kind, nil
+			// The first block: its octet 02 and its length. Of an encrypted one it is
+			// the certificate.
+			p := Part{Kind: kind, Label: name}
+			if kind == Signed {
+				p.Data = rest[min(5, len(rest)):]
 			}
-			// A block: its octet 02 and its length.
-			return kind, rest[min(5, len(rest)):]
+			return p
 		}
 		if n > uint64(len(rest)) {
-			return Document, nil
+			break
 		}
 		head = rest[n:]
 	}
-	return Document, nil
+	return Part{}
 }

@@ -65,8 +65,8 @@ func TestParse(t *testing.T) {
 		if strings.Contains(c.in, head) && (f.Header("EDRPOU") != "00000111" || f.Header("FILENAME") != "виписка.xml" || f.Header("X") != "") {
 			t.Errorf("%s: headers %v", c.name, f.Headers)
 		}
-		if kind, got := FirstPart([]byte(c.in)); kind != c.want[0].Kind || got != nil && !bytes.HasPrefix(got, c.want[0].Data) {
-			t.Errorf("%s: first part %v %q", c.name, kind, got)
+		if p := FirstPart([]byte(c.in)); p.Kind != c.want[0].Kind || p.Label != c.want[0].Label || p.Data != nil && !bytes.HasPrefix(p.Data, c.want[0].Data) {
+			t.Errorf("%s: first part %+v", c.name, p)
 		}
 		// Cut anywhere, it is no file.
 		for n := range len(c.in) {
