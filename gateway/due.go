@@ -16,18 +16,18 @@ import (
 // (all of them after a restart), holds whose deadline has passed, and leases
 // that ran out. Each step may be repeated.
 func (g *Gateway) Due(ctx context.Context) error {
-	now := g.Now()
+	now := g.Now() // the spool keeps microseconds: what is due just now is due
 	var examine, over []spool.ID
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		received, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateReceived}})
 		if err != nil {
 			return err
 		}
-		held, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateHeld}, DueBefore: now.Add(time.Nanosecond)})
+		held, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateHeld}, DueBefore: now.Add(time.Microsecond)})
 		if err != nil {
 			return err
 		}
-		leased, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateLeased}, DueBefore: now.Add(time.Nanosecond)})
+		leased, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateLeased}, DueBefore: now.Add(time.Microsecond)})
 		if err != nil {
 			return err
 		}
@@ -48,6 +48,9 @@ func (g *Gateway) Due(ctx context.Context) error {
 	for _, id := range examine {
 		g.enqueue(id)
 	}
+	if err := g.feed(ctx); err != nil {
+		return err
+	}
 	for _, id := range over {
 		if err := g.giveBack(ctx, id); err != nil {
 			return fmt.Errorf("submission %s: %w", id, err)
@@ -57,19 +60,45 @@ func (g *Gateway) Due(ctx context.Context) error {
 	return nil
 }
 
-// Recheck examines everything held once more: trust, register or profiles have
-// changed, and what was undecided may be decided now.
+// Recheck has everything held examined once more: trust, register or profiles
+// have changed, and what was undecided may be decided now.
 func (g *Gateway) Recheck(ctx context.Context) error {
-	var held []spool.Item
-	err := g.Store.View(ctx, func(r spool.Reader) error {
-		var err error
-		held, err = r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateHeld}, Limit: 100_000})
-		return err
-	})
-	for _, it := range held {
-		g.enqueue(it.ID)
+	g.mu.Lock()
+	g.recheck, g.checked = true, 0
+	g.mu.Unlock()
+	return g.feed(ctx)
+}
+
+// feed queues what Recheck wants examined, as far as the queue has room; tick
+// comes back for the rest.
+func (g *Gateway) feed(ctx context.Context) error {
+	for {
+		g.mu.Lock()
+		wanted, after := g.recheck, g.checked
+		g.mu.Unlock()
+		if !wanted {
+			return nil
+		}
+		held, err := g.Items(ctx, spool.Query{Queue: Submissions, States: []spool.State{StateHeld}, After: after, Limit: 500})
+		if err != nil {
+			return err
+		}
+		last, room := after, true
+		for _, it := range held {
+			if room = g.enqueue(it.ID); !room {
+				break
+			}
+			last = it.ID
+		}
+		g.mu.Lock()
+		if g.recheck && g.checked == after { // else it was asked for anew
+			g.checked, g.recheck = last, len(held) > 0
+		}
+		g.mu.Unlock()
+		if !room {
+			return nil
+		}
 	}
-	return err
 }
 
 // Retain ends what has been kept long enough: unfinished uploads that nobody
@@ -78,7 +107,6 @@ func (g *Gateway) Recheck(ctx context.Context) error {
 func (g *Gateway) Retain(ctx context.Context, drafts, outbox time.Duration) error {
 	now := g.Now()
 	var stale []spool.Kept
-	var posts []spool.Post
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		kept, err := r.Kept("")
 		if err != nil {
@@ -89,8 +117,7 @@ func (g *Gateway) Retain(ctx context.Context, drafts, outbox time.Duration) erro
 				stale = append(stale, k)
 			}
 		}
-		posts, err = r.Posts(spool.PostQuery{To: now.Add(-outbox), Limit: 10_000})
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
@@ -106,17 +133,65 @@ func (g *Gateway) Retain(ctx context.Context, drafts, outbox time.Duration) erro
 			return err
 		}
 	}
-	for _, p := range posts {
-		if p.Delivered.IsZero() && p.Box == "outbox" {
-			continue // never read: it waits for its client, however long
+	if err := g.forgetAnswers(ctx, now); err != nil {
+		return err
+	}
+	for _, entry := range g.Register().All() {
+		for _, box := range []string{"outbox", "receipts"} {
+			if err := g.retire(ctx, entry, box, now.Add(-outbox), now); err != nil {
+				return err
+			}
 		}
+	}
+	removed, err := g.Store.Sweep(ctx)
+	if removed > 0 {
+		g.Log.Info("content that nothing refers to was removed", zap.Int("files", removed))
+	}
+	return err
+}
+
+// retire takes the posts of a box that were published before a time out of the
+// client's sight; they stay in the archive.
+func (g *Gateway) retire(ctx context.Context, entry *client.Entry, box string, before, now time.Time) error {
+	after := ""
+	for {
+		var posts, old []spool.Post
+		err := g.Store.View(ctx, func(r spool.Reader) error {
+			var err error
+			posts, err = r.Posts(spool.PostQuery{Owner: string(entry.ID), Box: box, To: before, After: after})
+			for _, p := range posts {
+				if box == "outbox" && p.Delivered.IsZero() {
+					it, err := r.Item(p.Item)
+					if err != nil {
+						return err
+					}
+					if it.Queue == Statements && it.State == StateAvailable {
+						continue // never read in any form: it waits for its client, however long
+					}
+				}
+				old = append(old, p)
+			}
+			return err
+		})
+		if err != nil || len(posts) == 0 {
+			return err
+		}
+		after = posts[len(posts)-1].Name
+		if err := g.withdraw(ctx, entry, old, now); err != nil {
+			return err
+		}
+	}
+}
+
+func (g *Gateway) withdraw(ctx context.Context, entry *client.Entry, posts []spool.Post, now time.Time) error {
+	for _, p := range posts {
 		err := g.Store.Update(ctx, func(tx spool.Tx) error {
 			p, err := tx.Post(p.Owner, p.Box, p.Name)
 			if err != nil {
 				return err
 			}
 			p.Withdrawn = now
-			if entry := g.Register().ByID(client.ID(p.Owner)); entry != nil && entry.Folder {
+			if entry.Folder {
 				p.Told = time.Time{}
 			}
 			if err := tx.PutPost(p); err != nil {
@@ -128,11 +203,7 @@ func (g *Gateway) Retain(ctx context.Context, drafts, outbox time.Duration) erro
 			return err
 		}
 	}
-	removed, err := g.Store.Sweep(ctx)
-	if removed > 0 {
-		g.Log.Info("content that nothing refers to was removed", zap.Int("files", removed))
-	}
-	return err
+	return nil
 }
 
 // CloseDay ends a day: it counts what came in and what became of it, and reports

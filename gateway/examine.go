@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -55,6 +56,8 @@ type Verdict struct {
 	Signers  []string `json:"signers,omitempty"`  // SHA-256 of the certificates, with the indication
 	Persons  []string `json:"persons,omitempty"`  // who signed, as the duplicate index knows them
 	Evidence []string `json:"evidence,omitempty"` // SHA-256 of the revocation data used
+
+	fault string // where we panicked; for the log
 }
 
 // MaxFindings is how many findings one receipt lists; the rest are counted.
@@ -69,6 +72,7 @@ func Examine(c Case) (v Verdict) {
 	defer func() {
 		// A panic in a parser is our fault, and must not become anybody's yes.
 		if p := recover(); p != nil {
+			v.fault = fmt.Sprintf("%v\n%s", p, debug.Stack())
 			v.Outcome, v.Findings = Rejected, append(v.Findings, finding("EXAM-001",
 				"Документ не вдалося перевірити через внутрішню помилку шлюзу. Зверніться до казначейства.",
 				"The document could not be examined because of an internal fault of the gateway. Contact the treasury."))
@@ -94,16 +98,74 @@ func Examine(c Case) (v Verdict) {
 			v.Signatures[i].Role = decision.Roles[i]
 		}
 	}
-	v.add(decision.Findings()...)
-	if report != nil {
-		v.add(report.Findings...)
-		v.More += report.More
-	}
 	v.Outcome = outcome(decision.Action)
 	if unusable {
 		v.Outcome = Rejected // whatever may still come
 	}
+	if c.Superseded {
+		return v // nobody is to mend it: the answer to the other one says what matters
+	}
+	for i, r := range decision.Reasons {
+		if !v.idle(r, decision, unusable, report) {
+			v.add(oneOf(decision.Reasons, i, len(sigs)).Finding())
+		}
+	}
+	if report != nil {
+		v.add(report.Findings...)
+		v.More += report.More
+	}
+	if v.Outcome == Held && c.Overdue { // policy rejects then; this holds it to that
+		v.Outcome = Rejected
+		v.add(finding("HOLD-OVER", "Строк очікування минув, а документ так і не вдалося перевірити до кінця. Надішліть його ще раз.",
+			"The time of waiting is over, and the document could not be examined to the end. Send it again."))
+	}
 	return v
+}
+
+// idle tells the policy's reasons that another finding of the receipt says
+// better, or that nobody has to mend: a receipt names each fault once.
+func (v *Verdict) idle(r policy.Reason, d policy.Decision, unusable bool, report *formats.Report) bool {
+	if v.Outcome == Rejected && r.Action == policy.Hold {
+		return true // it does not wait any more
+	}
+	switch r.ID {
+	case "FORMAT", "KIND-UNKNOWN", "KIND-NOT-ALLOWED", "PROFILE-NOT-ALLOWED":
+		return report != nil && refused(report.Findings)
+	case "SIG-NONE":
+		return unusable // the signatures are there, and cannot be read
+	case "SIG-ROLE-MISSING", "SIG-TOO-FEW":
+		// He did sign, and hears already what is wrong with his signature.
+		return count(d.Reasons, "SIG-FAILED", "SIG-INDETERMINATE") >= count(d.Reasons, "SIG-ROLE-MISSING", "SIG-TOO-FEW")
+	}
+	return false
+}
+
+// oneOf is a reason that names the signature it is about, if there are others
+// of which it does not hold.
+func oneOf(reasons []policy.Reason, i, signatures int) policy.Reason {
+	r := reasons[i]
+	if r.Signature == 0 {
+		return r
+	}
+	alike := 0
+	for _, o := range reasons {
+		if o.ID == r.ID && o.Text == r.Text {
+			alike++
+		}
+	}
+	if alike < signatures {
+		r.Text = formats.Text{UK: fmt.Sprintf("Підпис %d: %s", r.Signature, r.Text.UK), EN: fmt.Sprintf("Signature %d: %s", r.Signature, r.Text.EN)}
+	}
+	return r
+}
+
+func count(reasons []policy.Reason, ids ...string) (n int) {
+	for _, r := range reasons {
+		if slices.Contains(ids, r.ID) {
+			n++
+		}
+	}
+	return n
 }
 
 // open finds the document and judges the signatures over it.
@@ -356,6 +418,9 @@ func addCapped(a, b int64) int64 {
 
 func (v *Verdict) add(f ...formats.Finding) {
 	for _, x := range f {
+		if slices.Contains(v.Findings, x) {
+			continue // the same of two signatures is said once
+		}
 		if len(v.Findings) >= MaxFindings {
 			v.More++
 			continue

@@ -49,6 +49,7 @@ type Options struct {
 	Temporary []string      // patterns of temporary names, besides the built-in ones
 	Residue   time.Duration // how long a taken file stays visible to its sender; 10m
 	Workers   int           // examinations at once; one a processor
+	Queue     int           // examinations that wait in memory, the others in the spool; 1024
 	Limits    Limits
 	Language  string // of clients that name none
 }
@@ -63,9 +64,14 @@ type Gateway struct {
 
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
+	missed   bool                // something did not fit into work
+	recheck  bool                // everything held has to be examined again
+	checked  spool.ID            // ... and was, up to this one
 	residue  map[fileKey]residue // taken a short while ago
 	backlog  map[client.ID]int   // unsettled files, about
 	draining bool
+
+	applying sync.Mutex // one change of the register at a time
 
 	changes atomic.Pointer[chan struct{}] // closed at the next change
 	work    chan spool.ID                 // submissions to examine
@@ -95,6 +101,9 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
+	if o.Queue <= 0 {
+		o.Queue = 1024
+	}
 	if o.Limits.File <= 0 {
 		o.Limits.File = 64 << 20
 	}
@@ -109,8 +118,9 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		open:    map[fileKey]*upload{},
 		residue: map[fileKey]residue{},
 		backlog: map[client.ID]int{},
-		work:    make(chan spool.ID, 1024),
+		work:    make(chan spool.ID, o.Queue),
 		queued:  map[spool.ID]bool{},
+		recheck: true, // trust may have changed while nobody ran
 	}
 	c := make(chan struct{})
 	g.changes.Store(&c)
@@ -137,7 +147,13 @@ func (g *Gateway) Run(ctx context.Context) error {
 				case <-ctx.Done():
 					return
 				case id := <-g.work:
-					if err := g.process(ctx, id); errors.Is(err, spool.ErrStopped) {
+					err := g.process(ctx, id)
+					if err == nil { // where something is wrong, tick's pace is fast enough
+						if err = g.refill(ctx); err != nil && ctx.Err() == nil {
+							g.Log.Error("looking for more work", zap.Error(err))
+						}
+					}
+					if errors.Is(err, spool.ErrStopped) {
 						cancel(err)
 					}
 				}
@@ -155,6 +171,49 @@ func (g *Gateway) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// refill finds what did not fit into the queue, once it is empty.
+func (g *Gateway) refill(ctx context.Context) error {
+	if len(g.work) > 0 {
+		return nil
+	}
+	g.mu.Lock()
+	missed, recheck := g.missed, g.recheck
+	g.missed = false
+	g.mu.Unlock()
+	switch {
+	case missed:
+		return g.Due(ctx)
+	case recheck:
+		return g.feed(ctx)
+	}
+	return nil
+}
+
+// Work does at once, in the caller's goroutine, what Run would do next: what is
+// due, and every examination that is queued. It is for those who do not Run:
+// tools and tests.
+func (g *Gateway) Work(ctx context.Context) error {
+	if err := g.Due(ctx); err != nil {
+		return err
+	}
+	for {
+		select {
+		case id := <-g.work:
+			if err := g.process(ctx, id); err != nil && !errors.Is(err, spool.ErrNotFound) {
+				return err
+			}
+			continue
+		default:
+		}
+		if err := g.refill(ctx); err != nil {
+			return err
+		}
+		if len(g.work) == 0 {
+			return nil
+		}
+	}
 }
 
 // tick finds what is due: submissions that nobody examines, holds and leases
@@ -206,17 +265,20 @@ func (g *Gateway) changed() {
 // Register is the snapshot in force.
 func (g *Gateway) Register() *client.Register { return g.register.Load() }
 
-// enqueue hands a submission to the examiners. When the queue is full nothing
-// is lost: tick finds it.
-func (g *Gateway) enqueue(id spool.ID) {
+// enqueue hands a submission to the examiners. When the queue is full it says no;
+// tick finds later what was received or is due.
+func (g *Gateway) enqueue(id spool.ID) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.queued[id] {
-		return
+		return true
 	}
 	select {
 	case g.work <- id:
 		g.queued[id] = true
+		return true
 	default:
+		g.missed = true
+		return false
 	}
 }

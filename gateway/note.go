@@ -13,11 +13,19 @@ import (
 type note struct {
 	Origin     Origin    `json:"origin"`
 	Superseded bool      `json:"superseded,omitempty"` // another document took its place while it waited
+	Spare      []spare   `json:"spare,omitempty"`      // signatures that another submission may need
 	Outcome    Outcome   `json:"outcome,omitempty"`
 	First      *spool.ID `json:"first,omitempty"` // of a duplicate
 	Answer     *Answer   `json:"answer,omitempty"`
 	Answered   time.Time `json:"answered,omitzero"`
 	Reason     string    `json:"reason,omitempty"` // of an operator's move
+}
+
+// spare is a signature that came too late for its submission, or is over a
+// document other than the submission's.
+type spare struct {
+	Part  string `json:"part"`
+	Signs string `json:"signs"` // SHA-256 of the document, as the signature names it
 }
 
 func (n note) bytes() []byte {

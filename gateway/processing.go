@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,35 +63,46 @@ func (g *Gateway) claim(ctx context.Context, max int, ttl time.Duration) ([]Leas
 		return nil, err
 	}
 	now := g.Now()
-	var leases []Lease
+	var items []spool.Item
 	err = g.Store.Update(ctx, func(tx spool.Tx) error {
-		leases = nil
-		items, err := tx.Claim(spool.Claim{
+		var err error
+		items, err = tx.Claim(spool.Claim{
 			Queue: Submissions, From: StateAccepted, To: StateLeased,
 			Now: now, TTL: ttl, Max: max, Token: newToken,
 		})
 		if err != nil {
 			return err
 		}
-		for _, it := range items {
+		for i := range items {
+			it := &items[i]
 			it.Deadline = it.LeaseUntil
-			if err := tx.Put(it); err != nil {
+			if err := tx.Put(*it); err != nil {
 				return err
 			}
-			s, err := g.submission(ctx, tx, it)
-			if err != nil {
-				return err
-			}
-			leases = append(leases, Lease{Token: it.Lease, Until: it.LeaseUntil.UTC(), Submission: s})
 			if err := g.journal(tx, it.ID, now, "leased", journalRecord{From: StateAccepted, To: StateLeased, Lease: it.Lease[:8]}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err == nil && len(leases) > 0 {
-		g.changed()
+	if err != nil || len(items) == 0 {
+		return nil, err
 	}
+	g.changed()
+	var leases []Lease
+	err = g.Store.View(ctx, func(r spool.Reader) error {
+		for _, it := range items {
+			s, err := g.submission(ctx, r, it)
+			if err != nil {
+				// One that cannot be read must not hold up the others. Its lease runs
+				// out, it comes again later and later, and the log says why.
+				g.Log.Error("submission cannot be leased", zap.Stringer("submission", it.ID), zap.Error(err))
+				continue
+			}
+			leases = append(leases, Lease{Token: it.Lease, Until: it.LeaseUntil.UTC(), Submission: s})
+		}
+		return nil
+	})
 	return leases, err
 }
 
@@ -133,23 +146,12 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 	if err := a.check(); err != nil {
 		return err
 	}
+	now := g.Now()
 	var it spool.Item
 	var v Verdict
-	again := false
 	err := g.Store.View(ctx, func(r spool.Reader) error {
-		given, err := r.Value("answer", token)
-		if err == nil {
-			var before Answer
-			if err := json.Unmarshal(given, &before); err != nil {
-				return fmt.Errorf("stored answer: %w", err)
-			}
-			again = true
-			if before != a {
-				return ErrAnswer
-			}
-			return nil
-		}
-		if !errors.Is(err, spool.ErrNotFound) {
+		err := answered(r, token, a, now)
+		if err != nil {
 			return err
 		}
 		if it, err = leased(r, token); err != nil {
@@ -158,14 +160,16 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 		v, err = g.verdict(ctx, r, it.ID)
 		return err
 	})
-	if err != nil || again {
+	if errors.Is(err, errAnswered) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	entry := g.Register().ByID(client.ID(it.Owner))
 	if entry == nil {
 		entry = &client.Entry{ID: client.ID(it.Owner)}
 	}
-	now := g.Now()
 	record := g.ids.New(now)
 	var files []receiptFile
 	if a.Outcome == Processed || a.Outcome == Returned {
@@ -179,7 +183,16 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 			return fmt.Errorf("submission %s: receipt 2: %w", it.ID, err)
 		}
 	}
+	b := &batch{g: g}
+	defer b.discard()
+	papers, err := b.receipts(ctx, files)
+	if err != nil {
+		return fmt.Errorf("submission %s: receipt 2: %w", it.ID, err)
+	}
 	err = g.Store.Update(ctx, func(tx spool.Tx) error {
+		if err := answered(tx, token, a, now); err != nil {
+			return err // the same was said twice at once
+		}
 		it, err := leased(tx, token)
 		if err != nil {
 			return err
@@ -188,7 +201,7 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.SetValue("answer", token, given); err != nil {
+		if err := tx.SetValue(answersOf(now), token, given); err != nil {
 			return err
 		}
 		to := map[Outcome]spool.State{Processed: StateProcessed, Returned: StateReturned, Retry: StateAccepted, Dead: StateDead}[a.Outcome]
@@ -216,12 +229,15 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 			if i == 0 {
 				rec.Receipt = hexSHA256(f.content)
 			}
-			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleReceipt, f.content, now); err != nil {
+			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleReceipt, papers[i], now); err != nil {
 				return err
 			}
 		}
 		return g.journalAs(tx, record, it.ID, now, "answered", rec)
 	})
+	if errors.Is(err, errAnswered) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -230,6 +246,69 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 		g.Log.Error("submission is dead: the operator must look at it (bramactl spool show, retry)", zap.Stringer("submission", it.ID))
 	}
 	g.changed()
+	return nil
+}
+
+// Answers are remembered by the day on which they were given, for so many days:
+// a processor that repeats one after that is told that its lease is over.
+const answerDays = 14
+
+func answersOf(t time.Time) string { return "answer/" + t.UTC().Format(time.DateOnly) }
+
+// errAnswered says that this very answer was given before.
+var errAnswered = errors.New("answered so before")
+
+// answered looks for an answer under this lease: errAnswered for the same one,
+// ErrAnswer for another, nil for none.
+func answered(r spool.Reader, token string, a Answer, now time.Time) error {
+	for i := range answerDays {
+		given, err := r.Value(answersOf(now.AddDate(0, 0, -i)), token)
+		if errors.Is(err, spool.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		var before Answer
+		if err := json.Unmarshal(given, &before); err != nil {
+			return fmt.Errorf("stored answer: %w", err)
+		}
+		if before != a {
+			return ErrAnswer
+		}
+		return errAnswered
+	}
+	return nil
+}
+
+// forgetAnswers ends the memory of answers that are too old; it looks back a
+// month, for days on which it did not run.
+func (g *Gateway) forgetAnswers(ctx context.Context, now time.Time) error {
+	for i := answerDays; i < answerDays+31; i++ {
+		bucket := answersOf(now.AddDate(0, 0, -i))
+		var old map[string][]byte
+		err := g.Store.View(ctx, func(r spool.Reader) error {
+			var err error
+			old, err = r.Values(bucket)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for tokens := range slices.Chunk(slices.Sorted(maps.Keys(old)), 1000) {
+			err := g.Store.Update(ctx, func(tx spool.Tx) error {
+				for _, token := range tokens {
+					if err := tx.SetValue(bucket, token, nil); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

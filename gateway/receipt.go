@@ -185,6 +185,12 @@ var roleWords = map[string]formats.Text{
 	string(client.Other):      {UK: "інша особа", EN: "other"},
 }
 
+var indicationWords = map[string]formats.Text{
+	cades.TotalPassed.String():   {UK: "підпис дійсний", EN: "valid"},
+	cades.TotalFailed.String():   {UK: "підпис недійсний", EN: "not valid"},
+	cades.Indeterminate.String(): {UK: "підпис не підтверджено", EN: "not confirmed"},
+}
+
 func (w *letter) head(r *Receipt) {
 	if r.Outcome == Held {
 		w.say("ПОВІДОМЛЕННЯ: документ очікує", "NOTICE: the document is held")
@@ -233,6 +239,8 @@ func (w *letter) reasons(r *Receipt) {
 	switch {
 	case r.Outcome == Held:
 		w.say("Чого бракує:", "What is missing:")
+	case r.Outcome == Duplicate:
+		w.say("Пояснення:", "Explanation:")
 	case refused(r.Findings):
 		w.say("Що виправити:", "What to mend:")
 	default:
@@ -243,7 +251,9 @@ func (w *letter) reasons(r *Receipt) {
 		if f.Record > 0 {
 			where = append(where, fmt.Sprintf(formats.Text{UK: "запис %d", EN: "record %d"}.In(w.lang), f.Record))
 		}
-		if f.Field != "" {
+		if f.Field != "" && strings.HasPrefix(f.Rule, "SIG-") { // it names a file of the submission
+			where = append(where, fmt.Sprintf(formats.Text{UK: "файл %s", EN: "file %s"}.In(w.lang), plain(f.Field)))
+		} else if f.Field != "" {
 			where = append(where, fmt.Sprintf(formats.Text{UK: "поле %s", EN: "field %s"}.In(w.lang), plain(f.Field)))
 		}
 		place := ""
@@ -251,7 +261,7 @@ func (w *letter) reasons(r *Receipt) {
 			place = strings.Join(where, ", ") + ": "
 		}
 		mark := ""
-		if f.Severity == formats.Warning && r.Outcome != Accepted {
+		if f.Severity == formats.Warning && r.Outcome != Accepted && r.Outcome != Held {
 			mark = formats.Text{UK: "(попередження) ", EN: "(warning) "}.In(w.lang)
 		}
 		w.say("%3d. %s%s%s [%s]", "%3d. %s%s%s [%s]", i+1, mark, place, plain(f.Message.In(w.lang)), f.Rule)
@@ -275,14 +285,18 @@ func (w *letter) signatures(r *Receipt) {
 		if role, ok := roleWords[s.Role]; ok {
 			name += " (" + role.In(w.lang) + ")"
 		}
-		state := s.Indication
+		code := s.Indication
 		if s.SubIndication != "" {
-			state += " " + s.SubIndication
+			code += " " + s.SubIndication
 		}
 		if len(s.Tolerances) > 0 {
-			state += ", " + strings.Join(s.Tolerances, ", ")
+			code += ", " + strings.Join(s.Tolerances, ", ")
 		}
-		w.say("%3d. %s: %s", "%3d. %s: %s", i+1, name, state)
+		state, ok := indicationWords[s.Indication]
+		if !ok {
+			state = indicationWords[cades.Indeterminate.String()]
+		}
+		w.say("%3d. %s: %s [%s]", "%3d. %s: %s [%s]", i+1, name, state.In(w.lang), code)
 	}
 	w.say("", "")
 }

@@ -53,6 +53,8 @@ type Change struct {
 // changes by it. With dry nothing is written. Entries that are not named stay
 // as they are.
 func (g *Gateway) Apply(ctx context.Context, entries []client.Entry, by string, dry bool) ([]Change, error) {
+	g.applying.Lock()
+	defer g.applying.Unlock()
 	old := g.Register()
 	var all []client.Entry
 	var changes []Change
@@ -77,9 +79,6 @@ func (g *Gateway) Apply(ctx context.Context, entries []client.Entry, by string, 
 	}
 	now := g.Now()
 	err = g.Store.Update(ctx, func(tx spool.Tx) error {
-		if g.Register() != old {
-			return fmt.Errorf("register: %w", spool.ErrConflict)
-		}
 		for _, c := range changes {
 			i := slices.IndexFunc(entries, func(e client.Entry) bool { return e.ID == c.Client })
 			text, err := client.MarshalStored(entries[i])

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -28,7 +29,7 @@ func (g *Gateway) process(ctx context.Context, id spool.ID) error {
 	g.mu.Unlock()
 
 	for range 8 {
-		err := g.examineAndSettle(ctx, id)
+		err := g.guarded(ctx, id)
 		if errors.Is(err, spool.ErrConflict) {
 			continue // a part came in, or the same document was accepted, meanwhile
 		}
@@ -38,6 +39,18 @@ func (g *Gateway) process(ctx context.Context, id spool.ID) error {
 		return err
 	}
 	return nil // tick comes back to it
+}
+
+// guarded keeps a fault in making a receipt from ending the daemon: the
+// submission stays as it is, and the log says so.
+func (g *Gateway) guarded(ctx context.Context, id spool.ID) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("submission %s: panic: %v", id, p)
+			g.Log.Error("fault while settling", zap.Stringer("submission", id), zap.Stack("stack"))
+		}
+	}()
+	return g.examineAndSettle(ctx, id)
 }
 
 func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
@@ -80,6 +93,12 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		c.Pieces = append(c.Pieces, Piece{Name: p.Name, Role: p.Role, Content: io.NewSectionReader(blob, 0, blob.Size())})
 	}
 	v := Examine(c)
+	if v.fault != "" {
+		g.Log.Error("fault while examining; the document is rejected", zap.Stringer("submission", id), zap.String("panic", v.fault))
+	}
+	if slices.ContainsFunc(v.Findings, func(f formats.Finding) bool { return f.Rule == profile.RuleInternal }) {
+		g.Log.Error("fault while checking the format; the document is rejected", zap.Stringer("submission", id))
+	}
 	return g.settle(ctx, it, entry, v, now)
 }
 
@@ -112,6 +131,16 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 	verdict, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("submission %s: verdict: %w", it.ID, err)
+	}
+	b := &batch{g: g}
+	defer b.discard()
+	kept, err := b.content(ctx, verdict)
+	if err != nil {
+		return fmt.Errorf("submission %s: verdict: %w", it.ID, err)
+	}
+	papers, err := b.receipts(ctx, files)
+	if err != nil {
+		return fmt.Errorf("submission %s: receipt: %w", it.ID, err)
 	}
 
 	err = g.Store.Update(ctx, func(tx spool.Tx) error {
@@ -153,11 +182,11 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 		if err := g.withdrawHeld(tx, &it, it.ID, now); err != nil {
 			return err
 		}
-		if err := tx.AddPart(it.ID, verdictPart, RoleVerdict, inline(verdict), now); err != nil {
+		if err := tx.AddPart(it.ID, verdictPart, RoleVerdict, kept, now); err != nil {
 			return err
 		}
-		for _, f := range files {
-			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleReceipt, f.content, now); err != nil {
+		for i, f := range files {
+			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleReceipt, papers[i], now); err != nil {
 				return err
 			}
 		}
@@ -193,8 +222,17 @@ func (g *Gateway) hold(ctx context.Context, it spool.Item, entry *client.Entry, 
 		return err
 	}
 	text := encode(entry, answer.Text(g.language(entry)))
+	notices := []receiptFile{{".held.txt", text}, {".held.json", body}}
+	b := &batch{g: g}
+	defer b.discard()
+	papers, err := b.receipts(ctx, notices)
+	if err != nil {
+		return fmt.Errorf("submission %s: notice: %w", it.ID, err)
+	}
+	told := false
 	err = g.Store.Update(ctx, func(tx spool.Tx) error {
 		it := it
+		told = false
 		from := it.State
 		if it.State == StateReceived {
 			if err := move(&it, StateHeld); err != nil {
@@ -217,17 +255,18 @@ func (g *Gateway) hold(ctx context.Context, it spool.Item, entry *client.Entry, 
 		if err := tx.Put(it); err != nil {
 			return err
 		}
-		for suffix, content := range map[string][]byte{".held.txt": text, ".held.json": body} {
-			if err := tx.RemovePart(it.ID, it.Label+suffix); err != nil && !errors.Is(err, spool.ErrNotFound) {
+		for i, f := range notices {
+			if err := tx.RemovePart(it.ID, it.Label+f.suffix); err != nil && !errors.Is(err, spool.ErrNotFound) {
 				return err
 			}
-			if err := g.publish(tx, &it, entry, "receipts", it.Label+suffix, RoleNotice, content, now); err != nil {
+			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleNotice, papers[i], now); err != nil {
 				return err
 			}
 		}
+		told = true
 		return g.journal(tx, it.ID, now, "held", journalRecord{Name: it.Name, SHA256: v.SHA256, From: from, To: it.State, Outcome: Held, Rules: refusals(v.Findings)})
 	})
-	if err == nil {
+	if err == nil && told {
 		g.Log.Info("held", zap.Stringer("submission", it.ID), zap.String("client", it.Owner), zap.Time("deadline", it.Deadline))
 		g.changed()
 	}
@@ -283,8 +322,8 @@ func (g *Gateway) label(tx spool.Tx, it *spool.Item) error {
 }
 
 // publish puts a file into a client's box.
-func (g *Gateway) publish(tx spool.Tx, it *spool.Item, entry *client.Entry, box, name string, role spool.Role, content []byte, now time.Time) error {
-	if err := tx.AddPart(it.ID, name, role, inline(content), now); err != nil {
+func (g *Gateway) publish(tx spool.Tx, it *spool.Item, entry *client.Entry, box, name string, role spool.Role, content spool.Content, now time.Time) error {
+	if err := tx.AddPart(it.ID, name, role, content, now); err != nil {
 		return err
 	}
 	boxes := []string{box}
@@ -292,7 +331,7 @@ func (g *Gateway) publish(tx spool.Tx, it *spool.Item, entry *client.Entry, box,
 		boxes = append(boxes, "outbox")
 	}
 	for _, b := range boxes {
-		p := spool.Post{Owner: it.Owner, Box: b, Name: name, Item: it.ID, Part: name, Size: int64(len(content)), At: now}
+		p := spool.Post{Owner: it.Owner, Box: b, Name: name, Item: it.ID, Part: name, Size: content.Size, At: now}
 		if !entry.Folder {
 			p.Told = now // nobody copies it anywhere: it is seen here
 		}
@@ -469,8 +508,51 @@ func hryvnias(kopecks int64) string {
 	return fmt.Sprintf("%d.%02d", kopecks/100, kopecks%100)
 }
 
-func inline(b []byte) spool.Content {
-	return spool.Content{SHA256: hexSHA256(b), Size: int64(len(b)), Inline: b}
+// batch makes contents that the next transaction attaches.
+type batch struct {
+	g      *Gateway
+	drafts []spool.Draft
+}
+
+// maxInline is what spool takes as bytes in memory (spool.Content).
+const maxInline = 64 << 10
+
+// content is small bytes as they are, and large ones as a draft that was
+// finished: a file of ten thousand payments has a verdict of megabytes.
+func (b *batch) content(ctx context.Context, p []byte) (spool.Content, error) {
+	if len(p) <= maxInline {
+		return spool.Content{SHA256: hexSHA256(p), Size: int64(len(p)), Inline: p}, nil
+	}
+	draft, err := b.g.Store.NewDraft(ctx, int64(len(p)))
+	if err != nil {
+		return spool.Content{}, err
+	}
+	b.drafts = append(b.drafts, draft)
+	if _, err := draft.WriteAt(p, 0); err != nil {
+		return spool.Content{}, err
+	}
+	return draft.Finish(ctx)
+}
+
+func (b *batch) receipts(ctx context.Context, files []receiptFile) ([]spool.Content, error) {
+	out := make([]spool.Content, len(files))
+	for i, f := range files {
+		c, err := b.content(ctx, f.content)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = c
+	}
+	return out, nil
+}
+
+// discard ends the drafts, after the transaction.
+func (b *batch) discard() {
+	for _, d := range b.drafts {
+		if err := d.Discard(); err != nil {
+			b.g.Log.Warn("draft not discarded", zap.Error(err))
+		}
+	}
 }
 
 func hexSHA256(b []byte) string {

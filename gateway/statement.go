@@ -45,12 +45,24 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 			return 0, err
 		}
 	}
-	id := g.ids.New(now)
+	b := &batch{g: g}
+	defer b.discard()
+	papers := make([][2]spool.Content, len(files)) // what is released, and its seal
+	for i, f := range files {
+		for j, p := range [][]byte{f.content, seals[i]} {
+			if papers[i][j], err = b.content(ctx, p); err != nil {
+				return 0, err
+			}
+		}
+	}
+	made := g.ids.New(now)
+	id := made
 	again := key("statement", string(to), "key", out.Key)
 	if out.Key == "" {
 		again = key("statement", string(to), out.Name, hexSHA256(files[0].content))
 	}
 	err = g.Store.Update(ctx, func(tx spool.Tx) error {
+		id = made
 		first, err := tx.See(again, id)
 		if errors.Is(err, spool.ErrExists) {
 			id = first
@@ -63,6 +75,7 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 		if err != nil {
 			return err
 		}
+		number := number
 		if number == "" {
 			number = fmt.Sprint(seq)
 		}
@@ -80,10 +93,10 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 			return err
 		}
 		for i, f := range files {
-			if err := g.publish(tx, &it, entry, "outbox", f.name(base), RoleStatement, f.content, now); err != nil {
+			if err := g.publish(tx, &it, entry, "outbox", f.name(base), RoleStatement, papers[i][0], now); err != nil {
 				return err
 			}
-			if err := g.publish(tx, &it, entry, "outbox", f.name(base)+".p7s", RoleSeal, seals[i], now); err != nil {
+			if err := g.publish(tx, &it, entry, "outbox", f.name(base)+".p7s", RoleSeal, papers[i][1], now); err != nil {
 				return err
 			}
 		}

@@ -263,7 +263,7 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 		return nil, fs.ErrNotExist
 	}
 	var out []archived
-	used := map[string]int{}
+	used := map[string]bool{}
 	err = d.g.Store.View(ctx, func(r spool.Reader) error {
 		for _, q := range []spool.Queue{Submissions, Statements} {
 			var after spool.ID
@@ -286,9 +286,10 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 							continue
 						}
 						name := p.Name
-						if used[name]++; used[name] > 1 {
-							name += "." + strconv.Itoa(used[name])
+						for n := 2; used[name]; n++ { // two of one name on one day
+							name = p.Name + "." + strconv.Itoa(n)
 						}
+						used[name] = true
 						out = append(out, archived{File{Name: name, Size: p.Content.Size, ModTime: p.Added}, p.Content})
 					}
 				}

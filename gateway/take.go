@@ -40,6 +40,7 @@ type upload struct {
 	origin Origin
 	draft  spool.Draft
 
+	kept    string // under which the store may have an unfinished file that this one goes on with, or replaces
 	name    string // may change while it is open
 	modTime time.Time
 	over    bool // closed, interrupted or removed
@@ -57,11 +58,11 @@ func (g *Gateway) create(ctx context.Context, o Origin, name string, mode Mode) 
 		return nil, fs.ErrPermission
 	}
 	limits := g.limitsOf(entry)
-	if err := g.withinQuota(ctx, o, limits); err != nil {
+	if err := g.withinQuota(ctx, o, name, limits); err != nil {
 		return nil, err
 	}
 
-	u := &upload{g: g, origin: o, name: name, modTime: g.Now()}
+	u := &upload{g: g, origin: o, kept: name, name: name, modTime: g.Now()}
 	key := fileKey{o.Client, name}
 	g.mu.Lock()
 	switch {
@@ -75,7 +76,7 @@ func (g *Gateway) create(ctx context.Context, o Origin, name string, mode Mode) 
 	g.open[key] = u
 	g.mu.Unlock()
 
-	draft, err := u.begin(ctx, mode, limits.File)
+	draft, err := u.begin(ctx, name, mode, limits.File)
 	g.mu.Lock()
 	u.draft = draft
 	g.mu.Unlock()
@@ -89,19 +90,35 @@ func (g *Gateway) create(ctx context.Context, o Origin, name string, mode Mode) 
 	return u, nil
 }
 
-func (u *upload) begin(ctx context.Context, mode Mode, limit int64) (spool.Draft, error) {
-	if !mode.Truncate {
-		draft, err := u.g.Store.Resume(ctx, string(u.origin.Client), u.name, limit)
-		switch {
-		case err == nil && mode.Exclusive:
-			return nil, errors.Join(fs.ErrExist, draft.Discard())
-		case err == nil:
-			return draft, nil
-		case !errors.Is(err, spool.ErrNotFound):
+func (u *upload) begin(ctx context.Context, name string, mode Mode, limit int64) (spool.Draft, error) {
+	if mode.Exclusive {
+		if _, found, err := u.g.unfinished(ctx, u.origin.Client, name); err != nil {
 			return nil, err
+		} else if found {
+			return nil, fs.ErrExist
+		}
+	}
+	if !mode.Truncate {
+		draft, err := u.g.Store.Resume(ctx, string(u.origin.Client), name, limit)
+		if !errors.Is(err, spool.ErrNotFound) {
+			return draft, err
 		}
 	}
 	return u.g.Store.NewDraft(ctx, limit)
+}
+
+// unfinished finds the client's unfinished file of a name.
+func (g *Gateway) unfinished(ctx context.Context, of client.ID, name string) (k spool.Kept, found bool, err error) {
+	err = g.Store.View(ctx, func(r spool.Reader) error {
+		kept, err := r.Kept(string(of))
+		for _, one := range kept {
+			if one.Name == name {
+				k, found = one, true
+			}
+		}
+		return err
+	})
+	return k, found, err
 }
 
 func (g *Gateway) closeUpload(u *upload) {
@@ -142,7 +159,7 @@ func (u *upload) Close(ctx context.Context) error {
 		// Durable too: a client that has seen its temporary file closed may rename it tomorrow.
 		return errors.Join(u.draft.Keep(ctx, string(u.origin.Client), name, modTime), u.draft.Discard())
 	}
-	_, err := u.g.take(ctx, u.origin, name, modTime, u.draft)
+	_, err := u.g.take(ctx, u.origin, u.kept, name, modTime, u.draft)
 	if err != nil {
 		u.g.Log.Warn("upload not taken", zap.String("client", string(u.origin.Client)),
 			zap.String("session", u.origin.Session), zap.String("name", name), zap.Error(err))
@@ -170,12 +187,9 @@ func (u *upload) Interrupt(cause error) {
 // take makes a finished upload the gateway's own: it becomes a submission, or a
 // part of one that waits for it. When it returns nil the file will outlive a
 // power cut.
-func (g *Gateway) take(ctx context.Context, o Origin, name string, modTime time.Time, draft spool.Draft) (spool.ID, error) {
-	return g.takeRenamed(ctx, o, name, name, modTime, draft)
-}
-
-// takeRenamed is take for a file that was kept under another name.
-func (g *Gateway) takeRenamed(ctx context.Context, o Origin, kept, name string, modTime time.Time, draft spool.Draft) (spool.ID, error) {
+//
+// Kept is the name under which the unfinished file may lie in the store.
+func (g *Gateway) take(ctx context.Context, o Origin, kept, name string, modTime time.Time, draft spool.Draft) (spool.ID, error) {
 	if _, err := CleanName(name); err != nil {
 		return 0, err
 	}
@@ -191,14 +205,16 @@ func (g *Gateway) takeRenamed(ctx context.Context, o Origin, kept, name string, 
 		return 0, err
 	}
 	now := g.Now()
-	var id spool.ID
+	var in joining
 	err = g.Store.Update(ctx, func(tx spool.Tx) error {
-		var err error
-		if id, err = g.join(tx, o, f, now); err != nil {
+		in = joining{g: g, tx: tx, origin: o, now: now}
+		if err := in.join(f); err != nil {
 			return err
 		}
-		if err := tx.Unkeep(string(o.Client), kept); err != nil && !errors.Is(err, spool.ErrNotFound) {
-			return err
+		for _, n := range []string{kept, name} { // an unfinished file of the final name gives way
+			if err := tx.Unkeep(string(o.Client), n); err != nil && !errors.Is(err, spool.ErrNotFound) {
+				return err
+			}
 		}
 		return nil
 	})
@@ -208,13 +224,16 @@ func (g *Gateway) takeRenamed(ctx context.Context, o Origin, kept, name string, 
 	if err := draft.Discard(); err != nil { // what was not attached: a file that we had already
 		g.Log.Warn("draft not discarded", zap.Error(err))
 	}
-	g.count(o.Client, 1)
+	g.count(o.Client, in.begun)
 	g.remember(fileKey{o.Client, name}, residue{size: f.content.Size, modTime: modTime, until: now.Add(g.Residue)})
-	g.Log.Info("taken", zap.Stringer("submission", id), zap.String("client", string(o.Client)), zap.String("entrance", o.Entrance),
+	g.Log.Info("taken", zap.Stringer("submission", in.id), zap.String("client", string(o.Client)), zap.String("entrance", o.Entrance),
 		zap.String("session", o.Session), zap.String("name", name), zap.Int64("bytes", f.content.Size))
-	g.enqueue(id)
+	g.enqueue(in.id)
+	for _, id := range in.superseded {
+		g.enqueue(id)
+	}
 	g.changed()
-	return id, nil
+	return in.id, nil
 }
 
 // file is a finished upload, told apart by its content; the name decides only
@@ -291,79 +310,134 @@ func (f *file) signs(sha256 string) bool {
 	return false
 }
 
+// joining is one file on its way into a submission, within one transaction.
+type joining struct {
+	g      *Gateway
+	tx     spool.Tx
+	origin Origin
+	now    time.Time
+
+	id         spool.ID   // where the file has gone
+	begun      int        // submissions begun, less those that were joined to others
+	superseded []spool.ID // have to be answered now
+}
+
 // join finds the submission that a file belongs to, or begins one. A document
 // and its detached signatures are one submission, in whatever order they come.
-func (g *Gateway) join(tx spool.Tx, o Origin, f file, now time.Time) (spool.ID, error) {
+func (j *joining) join(f file) error {
 	switch f.role {
 	case RoleSignature:
-		return g.joinSignature(tx, o, f, now)
+		return j.signature(f)
 	case RoleDocument:
-		return g.joinDocument(tx, o, f, now)
+		return j.document(f)
 	}
 	// A container that lies beside the document it belongs to: two sources of
 	// content. It joins, and the examiner refuses both (THREATS A04).
 	if of, named := SignedName(f.name); named {
-		open, err := waiting(tx, o, of)
+		open, err := j.waiting(of)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		for _, it := range open {
-			if it.SHA256 != "" {
-				return it.ID, g.addPart(tx, o, &it, f, f.name, now)
+		for i := range open {
+			if open[i].SHA256 != "" {
+				return j.add(&open[i], f)
 			}
 		}
 	}
-	return g.begin(tx, o, f, f.name, now)
+	return j.begin(f, f.name)
 }
 
-// waiting are the client's unsettled submissions of a document's name, newest first.
-func waiting(tx spool.Tx, o Origin, name string) ([]spool.Item, error) {
-	return tx.Items(spool.Query{
-		Queue: Submissions, Owner: string(o.Client), Name: name,
+// waiting are the client's unsettled submissions of a document's name, newest
+// first, without those in whose place another document has come: what comes now
+// is not meant for them.
+func (j *joining) waiting(name string) ([]spool.Item, error) {
+	open, err := j.tx.Items(spool.Query{
+		Queue: Submissions, Owner: string(j.origin.Client), Name: name,
 		States: []spool.State{StateReceived, StateHeld}, Newest: true,
 	})
+	return slices.DeleteFunc(open, func(it spool.Item) bool { return readNote(it.Note).Superseded }), err
 }
 
-func (g *Gateway) joinSignature(tx spool.Tx, o Origin, f file, now time.Time) (spool.ID, error) {
-	// P.xml.head.p7s may sign P.xml.head, or P.xml. Of several documents that wait
-	// it signs the one whose hash it names.
+// documentNames are the names that the document of a signature may have, the
+// likeliest first: P.xml.head.p7s may sign P.xml.head, or P.xml.
+func documentNames(of string) []string {
+	var names []string
+	for name := of; name != ""; name = name[:max(0, strings.LastIndexByte(name, '.'))] {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (j *joining) signature(f file) error {
+	// Of several documents that wait it signs the one whose hash it names.
 	var best *spool.Item
-	for name := f.of; name != ""; name = name[:max(0, strings.LastIndexByte(name, '.'))] {
-		open, err := waiting(tx, o, name)
+	for _, name := range documentNames(f.of) {
+		open, err := j.waiting(name)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for i := range open {
-			if best == nil || f.signs(open[i].SHA256) && !f.signs(best.SHA256) {
-				best = &open[i]
+			it := &open[i]
+			if it.SHA256 == "" && it.Kind != kindSignature {
+				continue // a container: it has its signatures inside
+			}
+			if taken, err := j.taken(it, f); err != nil {
+				return err
+			} else if taken {
+				continue
+			}
+			if best == nil || f.signs(it.SHA256) && !f.signs(best.SHA256) {
+				best = it
 			}
 		}
 	}
 	if best != nil {
-		return best.ID, g.addPart(tx, o, best, f, f.name, now)
+		if best.SHA256 != "" && !f.signs(best.SHA256) {
+			best.Note = spared(best.Note, f) // perhaps it is early, for a document that takes this one's place
+		}
+		return j.add(best, f)
 	}
 	// The document was answered already: refused for its format before its
 	// signature came, or accepted with fewer. Its answer is this file's answer too.
-	late, err := tx.Items(spool.Query{Queue: Submissions, Owner: string(o.Client), Name: f.of, From: now.Add(-g.Hold), Newest: true, Limit: 16})
-	if err != nil {
-		return 0, err
-	}
-	for i := range late {
-		if it := &late[i]; f.signs(it.SHA256) {
-			return it.ID, g.addLate(tx, o, it, f, now)
+	for _, name := range documentNames(f.of) {
+		late, err := j.tx.Items(spool.Query{
+			Queue: Submissions, Owner: string(j.origin.Client), Name: name, From: j.now.Add(-j.g.Hold), Newest: true, Limit: recent,
+		})
+		if err != nil {
+			return err
+		}
+		for i := range late {
+			if it := &late[i]; f.signs(it.SHA256) {
+				if done, err := j.late(it, f); err != nil || done {
+					return err
+				}
+			}
 		}
 	}
-	return g.begin(tx, o, f, f.of, now)
+	return j.begin(f, f.of)
+}
+
+// recent is how many earlier submissions of one name are looked at.
+const recent = 16
+
+// taken says whether the name of a file is that of a part of another sort: it
+// must not take its place.
+func (j *joining) taken(it *spool.Item, f file) (bool, error) {
+	p, err := j.tx.Part(it.ID, f.name)
+	if errors.Is(err, spool.ErrNotFound) {
+		return false, nil
+	}
+	return p.Role != f.role, err
 }
 
 // kindSignature is the kind of a submission that is a detached signature
 // without its document yet.
 const kindSignature = "detached_signature"
 
-func (g *Gateway) joinDocument(tx spool.Tx, o Origin, f file, now time.Time) (spool.ID, error) {
-	open, err := waiting(tx, o, f.name)
+func (j *joining) document(f file) error {
+	open, err := j.waiting(f.name)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for i := range open {
 		it := &open[i]
@@ -371,50 +445,144 @@ func (g *Gateway) joinDocument(tx spool.Tx, o Origin, f file, now time.Time) (sp
 		case "":
 		case f.content.SHA256:
 			// The same file once more while it waits: an answer that got lost.
-			return it.ID, g.journal(tx, it.ID, now, "again", journalRecord{Origin: &o, Name: f.name, SHA256: f.content.SHA256})
+			j.id = it.ID
+			return j.g.journal(j.tx, it.ID, j.now, "again", journalRecord{Origin: &j.origin, Name: f.name, SHA256: f.content.SHA256})
 		default:
-			if err := g.supersede(tx, it, now); err != nil {
-				return 0, err
+			if err := j.supersede(it); err != nil {
+				return err
 			}
 		}
 	}
-	orphans, err := tx.Items(spool.Query{
-		Queue: Submissions, Owner: string(o.Client), Kind: kindSignature,
+	it, err := j.orphans(f)
+	if err != nil {
+		return err
+	}
+	if it == nil {
+		err = j.begin(f, f.name)
+	} else {
+		err = j.add(it, f)
+	}
+	if err != nil {
+		return err
+	}
+	return j.spare(f)
+}
+
+// orphans gathers the signatures that came before their document into one
+// submission, that of the oldest; nil if there are none.
+func (j *joining) orphans(f file) (*spool.Item, error) {
+	orphans, err := j.tx.Items(spool.Query{
+		Queue: Submissions, Owner: string(j.origin.Client), Kind: kindSignature,
 		States: []spool.State{StateReceived, StateHeld}, Limit: 10_000,
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	orphans = slices.DeleteFunc(orphans, func(it spool.Item) bool {
-		return it.Name != f.name && !strings.HasPrefix(it.Name, f.name+".")
+	var first *spool.Item
+	for i := range orphans {
+		other := &orphans[i]
+		if other.Name != f.name && !strings.HasPrefix(other.Name, f.name+".") {
+			continue
+		}
+		if taken, err := j.taken(other, f); err != nil {
+			return nil, err
+		} else if taken {
+			continue
+		}
+		if first == nil {
+			first = other
+			if first.Name != f.name {
+				// Answers bear the document's name; the notice that bore the signature's goes.
+				if err := j.g.withdrawHeld(j.tx, first, first.ID, j.now); err != nil {
+					return nil, err
+				}
+				first.Label = ""
+			}
+			first.Name, first.Kind = f.name, ""
+			continue
+		}
+		if err := j.tx.MoveParts(other.ID, first.ID); err != nil {
+			return nil, err
+		}
+		if err := j.g.journal(j.tx, first.ID, j.now, "joined", journalRecord{Origin: &j.origin, Name: other.Name, Other: other.ID}); err != nil {
+			return nil, err
+		}
+		if err := j.g.withdrawHeld(j.tx, other, first.ID, j.now); err != nil {
+			return nil, err
+		}
+		if err := j.tx.Delete(other.ID); err != nil {
+			return nil, err
+		}
+		j.begun--
+	}
+	return first, nil
+}
+
+// spare brings the signatures over this very document that came too late for an
+// earlier submission of it, or too early while another document of its name was
+// waiting.
+func (j *joining) spare(f file) error {
+	earlier, err := j.tx.Items(spool.Query{
+		Queue: Submissions, Owner: string(j.origin.Client), Name: f.name, From: j.now.Add(-j.g.Hold), Newest: true, Limit: recent,
 	})
-	if len(orphans) == 0 {
-		return g.begin(tx, o, f, f.name, now)
+	if err != nil {
+		return err
 	}
-	it := orphans[0] // the oldest
-	for _, other := range orphans[1:] {
-		if err := tx.MoveParts(other.ID, it.ID); err != nil {
-			return 0, err
+	for _, it := range earlier {
+		n := readNote(it.Note)
+		if it.ID == j.id || !slices.ContainsFunc(n.Spare, func(s spare) bool { return s.Signs == f.content.SHA256 }) {
+			continue
 		}
-		if err := g.journal(tx, it.ID, now, "joined", journalRecord{Origin: &o, Name: other.Name, Other: other.ID}); err != nil {
-			return 0, err
+		var rest []spare
+		for _, s := range n.Spare {
+			if s.Signs != f.content.SHA256 {
+				rest = append(rest, s)
+				continue
+			}
+			p, err := j.tx.Part(it.ID, s.Part)
+			if errors.Is(err, spool.ErrNotFound) {
+				continue
+			}
+			if err == nil {
+				err = j.tx.AddPart(j.id, p.Name, p.Role, p.Content, j.now)
+			}
+			if errors.Is(err, spool.ErrExists) {
+				continue // signed anew since
+			}
+			if err != nil {
+				return err
+			}
+			err = j.g.journal(j.tx, j.id, j.now, "joined", journalRecord{Name: p.Name, Role: p.Role, SHA256: p.Content.SHA256, Other: it.ID})
+			if err != nil {
+				return err
+			}
 		}
-		if err := g.withdrawHeld(tx, &other, it.ID, now); err != nil {
-			return 0, err
-		}
-		if err := tx.Delete(other.ID); err != nil {
-			return 0, err
+		n.Spare = rest
+		it.Note = n.bytes()
+		if err := j.tx.Put(it); err != nil {
+			return err
 		}
 	}
-	it.Name, it.Kind = f.name, ""
-	return it.ID, g.addPart(tx, o, &it, f, f.name, now)
+	return nil
+}
+
+// spared notes a signature that its submission may not need.
+func spared(b []byte, f file) []byte {
+	n := readNote(b)
+	for _, d := range f.digests {
+		if d.Algorithm == "sha256" && len(n.Spare) < recent {
+			n.Spare = append(n.Spare, spare{Part: f.name, Signs: hex.EncodeToString(d.Value)})
+			break
+		}
+	}
+	return n.bytes()
 }
 
 // begin makes a new submission of one file.
-func (g *Gateway) begin(tx spool.Tx, o Origin, f file, name string, now time.Time) (spool.ID, error) {
+func (j *joining) begin(f file, name string) error {
 	it := spool.Item{
-		ID: g.ids.New(now), Queue: Submissions, Owner: string(o.Client), State: StateReceived,
-		Name: name, Received: now, Deadline: now.Add(g.Hold),
+		ID: j.g.ids.New(j.now), Queue: Submissions, Owner: string(j.origin.Client), State: StateReceived,
+		Name: name, Received: j.now, Deadline: j.now.Add(j.g.Hold),
 	}
 	switch f.role {
 	case RoleDocument:
@@ -422,34 +590,37 @@ func (g *Gateway) begin(tx spool.Tx, o Origin, f file, name string, now time.Tim
 	case RoleSignature:
 		it.Kind = kindSignature
 	}
-	it.Note = note{Origin: o}.bytes()
-	if err := tx.Insert(it); err != nil {
-		return 0, err
+	it.Note = note{Origin: j.origin}.bytes()
+	if err := j.tx.Insert(it); err != nil {
+		return err
 	}
-	if err := tx.AddPart(it.ID, f.name, f.role, f.content, now); err != nil {
-		return 0, err
+	if err := j.tx.AddPart(it.ID, f.name, f.role, f.content, j.now); err != nil {
+		return err
 	}
-	return it.ID, g.journal(tx, it.ID, now, "received", journalRecord{
-		Origin: &o, Name: f.name, Role: f.role, SHA256: f.content.SHA256, To: StateReceived,
+	j.id = it.ID
+	j.begun++
+	return j.g.journal(j.tx, it.ID, j.now, "received", journalRecord{
+		Origin: &j.origin, Name: f.name, Role: f.role, SHA256: f.content.SHA256, To: StateReceived,
 	})
 }
 
-// addPart adds a file to a submission that waits, and sends it to be examined
-// anew. A file of a name that is there already takes its place: the client has
-// signed again.
-func (g *Gateway) addPart(tx spool.Tx, o Origin, it *spool.Item, f file, name string, now time.Time) error {
-	old, err := tx.Part(it.ID, name)
+// add adds a file to a submission that waits, and sends it to be examined anew.
+// A file of a name that is there already takes its place: the client has signed
+// again.
+func (j *joining) add(it *spool.Item, f file) error {
+	j.id = it.ID
+	old, err := j.tx.Part(it.ID, f.name)
 	switch {
 	case err == nil && old.Content.SHA256 == f.content.SHA256:
-		return g.journal(tx, it.ID, now, "again", journalRecord{Origin: &o, Name: name, SHA256: f.content.SHA256})
+		return j.g.journal(j.tx, it.ID, j.now, "again", journalRecord{Origin: &j.origin, Name: f.name, SHA256: f.content.SHA256})
 	case err == nil:
-		if err := tx.RemovePart(it.ID, name); err != nil {
+		if err := j.tx.RemovePart(it.ID, f.name); err != nil {
 			return err
 		}
 	case !errors.Is(err, spool.ErrNotFound):
 		return err
 	}
-	if err := tx.AddPart(it.ID, name, f.role, f.content, now); err != nil {
+	if err := j.tx.AddPart(it.ID, f.name, f.role, f.content, j.now); err != nil {
 		return err
 	}
 	if f.role == RoleDocument {
@@ -461,26 +632,39 @@ func (g *Gateway) addPart(tx spool.Tx, o Origin, it *spool.Item, f file, name st
 			return err
 		}
 	}
-	if err := tx.Put(*it); err != nil {
+	if err := j.tx.Put(*it); err != nil {
 		return err
 	}
-	return g.journal(tx, it.ID, now, "added", journalRecord{
-		Origin: &o, Name: name, Role: f.role, SHA256: f.content.SHA256, Replaced: old.Content.SHA256, From: from, To: it.State,
+	return j.g.journal(j.tx, it.ID, j.now, "added", journalRecord{
+		Origin: &j.origin, Name: f.name, Role: f.role, SHA256: f.content.SHA256, Replaced: old.Content.SHA256, From: from, To: it.State,
 	})
 }
 
-// addLate keeps a signature that came after the answer.
-func (g *Gateway) addLate(tx spool.Tx, o Origin, it *spool.Item, f file, now time.Time) error {
-	err := tx.AddPart(it.ID, f.name, f.role, f.content, now)
-	if err != nil && !errors.Is(err, spool.ErrExists) {
-		return err
+// late keeps a signature that came after the answer. It is not done when the
+// submission has another file of that name: then the client has signed again,
+// and gets an answer to that.
+func (j *joining) late(it *spool.Item, f file) (done bool, err error) {
+	old, err := j.tx.Part(it.ID, f.name)
+	switch {
+	case errors.Is(err, spool.ErrNotFound):
+		err = j.tx.AddPart(it.ID, f.name, f.role, f.content, j.now)
+	case err == nil && old.Content.SHA256 != f.content.SHA256:
+		return false, nil
 	}
-	return g.journal(tx, it.ID, now, "late", journalRecord{Origin: &o, Name: f.name, Role: f.role, SHA256: f.content.SHA256})
+	if err != nil {
+		return false, err
+	}
+	j.id = it.ID
+	it.Note = spared(it.Note, f) // should the document come once more
+	if err := j.tx.Put(*it); err != nil {
+		return false, err
+	}
+	return true, j.g.journal(j.tx, it.ID, j.now, "late", journalRecord{Origin: &j.origin, Name: f.name, Role: f.role, SHA256: f.content.SHA256})
 }
 
 // supersede ends a waiting submission in whose place the client has sent
 // another document of the same name. It gets its answer from the examiner.
-func (g *Gateway) supersede(tx spool.Tx, it *spool.Item, now time.Time) error {
+func (j *joining) supersede(it *spool.Item) error {
 	n := readNote(it.Note)
 	n.Superseded = true
 	it.Note = n.bytes()
@@ -489,30 +673,36 @@ func (g *Gateway) supersede(tx spool.Tx, it *spool.Item, now time.Time) error {
 			return err
 		}
 	}
-	if err := tx.Put(*it); err != nil {
+	if err := j.tx.Put(*it); err != nil {
 		return err
 	}
-	g.enqueue(it.ID) // tick finds it if this transaction is not committed yet
-	return g.journal(tx, it.ID, now, "superseded", journalRecord{Name: it.Name, SHA256: it.SHA256, To: it.State})
+	j.superseded = append(j.superseded, it.ID)
+	return j.g.journal(j.tx, it.ID, j.now, "superseded", journalRecord{Name: it.Name, SHA256: it.SHA256, To: it.State})
 }
 
 // Known says whether the gateway took a file of this name and content from the
 // client at or after since: a folder entrance asks it before it takes a file
 // again that an interruption may have left behind.
 func (g *Gateway) Known(ctx context.Context, from client.ID, name, sha256 string, size int64, since time.Time) (bool, error) {
+	names := []string{name}
+	if of, named := SignedName(name); named { // a part of its document's submission
+		names = append(names, documentNames(of)...)
+	}
 	known := false
 	err := g.Store.View(ctx, func(r spool.Reader) error {
-		items, err := r.Items(spool.Query{Queue: Submissions, Owner: string(from), From: since.Add(-g.Hold), Newest: true})
-		if err != nil {
-			return err
-		}
-		for _, it := range items {
-			p, err := r.Part(it.ID, name)
-			if err == nil && p.Content.SHA256 == sha256 && p.Content.Size == size && !p.Added.Before(since) {
-				known = true
-				return nil
-			} else if err != nil && !errors.Is(err, spool.ErrNotFound) {
+		for _, n := range names {
+			items, err := r.Items(spool.Query{Queue: Submissions, Owner: string(from), Name: n, From: since.Add(-g.Hold), Newest: true})
+			if err != nil {
 				return err
+			}
+			for _, it := range items {
+				p, err := r.Part(it.ID, name)
+				if err == nil && p.Content.SHA256 == sha256 && p.Content.Size == size && !p.Added.Before(since) {
+					known = true
+					return nil
+				} else if err != nil && !errors.Is(err, spool.ErrNotFound) {
+					return err
+				}
 			}
 		}
 		return nil

@@ -77,23 +77,25 @@ func (g *Gateway) limitsOf(e *client.Entry) Limits {
 }
 
 // withinQuota refuses a client that has left too much here unfinished or unsettled.
-func (g *Gateway) withinQuota(ctx context.Context, o Origin, l Limits) error {
+// What it goes on with, or replaces, does not count.
+func (g *Gateway) withinQuota(ctx context.Context, o Origin, name string, l Limits) error {
 	var files int
 	var size int64
+	writing := g.writing(o.Client)
 	g.mu.Lock()
 	files = g.backlog[o.Client]
-	for k, u := range g.open {
-		if k.client == o.Client && u.draft != nil {
-			files++
-			size += u.draft.Size()
-		}
-	}
 	g.mu.Unlock()
+	for _, f := range writing {
+		files++
+		size += f.Size
+	}
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		kept, err := r.Kept(string(o.Client))
 		for _, k := range kept {
-			files++
-			size += k.Size
+			if k.Name != name {
+				files++
+				size += k.Size
+			}
 		}
 		return err
 	})
@@ -105,6 +107,25 @@ func (g *Gateway) withinQuota(ctx context.Context, o Origin, l Limits) error {
 		return ErrQuota
 	}
 	return nil
+}
+
+// writing are the client's files that are being written now. A draft may be
+// busy with the disk: it is asked for its size without the lock.
+func (g *Gateway) writing(of client.ID) []File {
+	var files []File
+	var drafts []spool.Draft
+	g.mu.Lock()
+	for k, u := range g.open {
+		if k.client == of && u.draft != nil {
+			files = append(files, File{Name: k.name, ModTime: u.modTime, Writable: true})
+			drafts = append(drafts, u.draft)
+		}
+	}
+	g.mu.Unlock()
+	for i := range files {
+		files[i].Size = drafts[i].Size()
+	}
+	return files
 }
 
 // count keeps the number of a client's unsettled files near the truth between
@@ -297,36 +318,30 @@ func (g *Gateway) rename(ctx context.Context, o Origin, from, to string, replace
 	}
 	if u != nil { // still being written: it is taken under its new name when it is closed
 		defer g.mu.Unlock()
-		if u.over {
-			return ErrBusy // it is being taken at this moment
+		if u.over || u.draft == nil {
+			return ErrBusy // it is being taken, or opened, at this moment
 		}
 		delete(g.open, fileKey{o.Client, from})
 		g.open[fileKey{o.Client, to}] = u
 		u.name = to
 		return nil
 	}
+	// Until it has its new name nobody else may touch it.
+	u = &upload{g: g, origin: o, name: from, over: true}
+	g.open[fileKey{o.Client, from}] = u
 	g.mu.Unlock()
+	defer g.closeUpload(u)
 
-	var modTime time.Time
-	err := g.Store.View(ctx, func(r spool.Reader) error {
-		kept, err := r.Kept(string(o.Client))
-		if err != nil {
-			return err
-		}
-		for _, k := range kept {
-			if k.Name == to && !replace {
-				return fs.ErrExist
-			}
-			if k.Name == from {
-				modTime = k.Modified
-			}
-		}
-		return nil
-	})
+	k, found, err := g.unfinished(ctx, o.Client, from)
 	if err != nil {
 		return err
 	}
-	if modTime.IsZero() {
+	if _, there, err := g.unfinished(ctx, o.Client, to); err != nil {
+		return err
+	} else if there && !replace {
+		return fs.ErrExist
+	}
+	if !found {
 		if _, err := (&desk{g: g, origin: o}).inboxFile(ctx, from); err == nil {
 			return fs.ErrPermission // taken already: it is the gateway's
 		}
@@ -350,7 +365,7 @@ func (g *Gateway) rename(ctx context.Context, o Origin, from, to string, replace
 	if err != nil {
 		return notFound(err)
 	}
-	if _, err := g.takeRenamed(ctx, o, from, to, modTime, draft); err != nil {
+	if _, err := g.take(ctx, o, from, to, k.Modified, draft); err != nil {
 		return errors.Join(err, draft.Discard())
 	}
 	return nil
@@ -402,14 +417,19 @@ func (d *desk) SetModTime(ctx context.Context, p string, t time.Time) error {
 	if name, err := d.inboxName(p); err == nil {
 		k := fileKey{d.origin.Client, name}
 		d.g.mu.Lock()
-		defer d.g.mu.Unlock()
-		if u := d.g.open[k]; u != nil {
+		u := d.g.open[k]
+		r, ok := d.g.residue[k]
+		switch {
+		case u != nil:
 			u.modTime = t
-		} else if r, ok := d.g.residue[k]; ok {
+		case ok:
 			r.modTime = t
 			d.g.residue[k] = r
 		}
-		return nil
+		d.g.mu.Unlock()
+		if u != nil || ok {
+			return nil
+		}
 	}
 	_, err := d.Stat(ctx, p)
 	return err
@@ -446,13 +466,9 @@ func (d *desk) inbox(ctx context.Context) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.g.mu.Lock()
-	for k, u := range d.g.open {
-		if k.client == d.origin.Client && u.draft != nil {
-			files[k.name] = File{Name: k.name, Size: u.draft.Size(), ModTime: u.modTime, Writable: true}
-		}
+	for _, f := range d.g.writing(d.origin.Client) {
+		files[f.Name] = f
 	}
-	d.g.mu.Unlock()
 	out := make([]File, 0, len(files))
 	for _, f := range files {
 		out = append(out, f)
@@ -491,10 +507,17 @@ func (d *desk) inboxFile(ctx context.Context, name string) (File, error) {
 	d.g.mu.Lock()
 	u, r := d.g.open[k], d.g.residue[k]
 	if u != nil && u.draft != nil {
-		defer d.g.mu.Unlock()
-		return File{Name: name, Size: u.draft.Size(), ModTime: u.modTime, Writable: true}, nil
+		draft, modTime := u.draft, u.modTime
+		d.g.mu.Unlock()
+		return File{Name: name, Size: draft.Size(), ModTime: modTime, Writable: true}, nil
 	}
 	d.g.mu.Unlock()
+	// An unfinished one before what was taken: the client resumes at its size.
+	if kept, found, err := d.g.unfinished(ctx, d.origin.Client, name); err != nil {
+		return File{}, err
+	} else if found {
+		return File{Name: name, Size: kept.Size, ModTime: kept.Modified, Writable: true}, nil
+	}
 	if !r.until.IsZero() {
 		return File{Name: name, Size: r.size, ModTime: r.modTime}, nil
 	}
@@ -593,7 +616,7 @@ func (b *blobReading) ModTime() time.Time { return b.modTime }
 
 func (b *blobReading) ReadAt(p []byte, off int64) (int, error) {
 	n, err := b.Blob.ReadAt(p, off)
-	if off+int64(n) >= b.Size() {
+	if off+int64(n) >= b.Size() && (n > 0 || b.Size() == 0) { // a look behind the end reads nothing
 		b.end.Store(true)
 	}
 	return n, err

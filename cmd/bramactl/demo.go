@@ -3,13 +3,13 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +79,7 @@ type play struct {
 	layout
 	daemon     *exec.Cmd
 	host, port string
+	client     sftpClient
 }
 
 // patience is how long anything may take before the demo gives up; it is long
@@ -143,7 +144,16 @@ func (p *play) prepare() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(p.path("demo", "known_hosts"), fmt.Appendf(nil, "[%s]:%s %s", p.host, p.port, key), 0o600)
+	if err := os.WriteFile(p.path("demo", "known_hosts"), fmt.Appendf(nil, "[%s]:%s %s", p.host, p.port, key), 0o600); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("sftp"); err == nil {
+		p.client = openSSH{p, p.sftpFlags()}
+		return nil
+	}
+	p.printf("   %s\n", p.t("клієнта OpenSSH тут немає: завантажує вбудований", "the OpenSSH client is not here: a built-in one uploads"))
+	p.client = builtIn{p, net.JoinHostPort(p.host, p.port), p.path("demo", "client_ed25519"), key}
+	return nil
 }
 
 // beside finds a program of Brama: next to this one, else in PATH.
@@ -221,7 +231,7 @@ func (p *play) sendAndWait(name string, content []byte, want gateway.Outcome) er
 	}
 	p.show("file", local)
 	begin := time.Now()
-	if err := p.sftp("put " + quote(local) + " /inbox/" + name); err != nil {
+	if err := p.client.put(local, "/inbox/"+name); err != nil {
 		return err
 	}
 	p.printf("   sftp put %s -> /inbox: OK (%v)\n", name, time.Since(begin).Round(time.Millisecond))
@@ -236,9 +246,9 @@ func (p *play) fetchReceipt(name string, number int, want gateway.Outcome) error
 		return err
 	}
 	err := p.await(base, func() (bool, error) {
-		err := p.sftp("get /receipts/"+base+".json "+quote(into)+"/", "get /receipts/"+base+".json.p7s "+quote(into)+"/", "get /receipts/"+base+".txt "+quote(into)+"/")
+		err := p.client.get(into, "/receipts/"+base+".json", "/receipts/"+base+".json.p7s", "/receipts/"+base+".txt")
 		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if errors.As(err, &exit) || errors.Is(err, fs.ErrNotExist) {
 			return false, nil // not there yet
 		}
 		return err == nil, err
@@ -417,7 +427,7 @@ func (p *play) statement() error {
 	}
 	var found []string
 	err = p.await("the statement in /outbox", func() (bool, error) {
-		if err := p.sftp("get /outbox/* " + quote(into) + "/"); err != nil {
+		if err := p.client.get(into, "/outbox/*"); err != nil {
 			return false, nil
 		}
 		found, err = filepath.Glob(filepath.Join(into, "*.p7s"))
@@ -461,25 +471,4 @@ func (p *play) sftpFlags() []string {
 		"-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=" + p.path("demo", "known_hosts"),
 		"demo@" + p.host,
 	}
-}
-
-// sftp runs commands with the OpenSSH client.
-func (p *play) sftp(commands ...string) error {
-	ctx, cancel := context.WithTimeout(p, patience)
-	defer cancel()
-	flags := p.sftpFlags()
-	args := append([]string{"-q", "-b", "-"}, flags...)
-	cmd := exec.CommandContext(ctx, "sftp", args...)
-	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("sftp: %s: %w", strings.TrimSpace(said.String()), err)
-	}
-	return nil
-}
-
-// quote writes a path for sftp's batch language.
-func quote(path string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
 }

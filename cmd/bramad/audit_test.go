@@ -327,8 +327,10 @@ func (a *auditor) documents() {
 		if len(items) > 1+p.resent {
 			a.Errorf("%s: %d files of it sent again, and %d submissions", p.name, p.resent, len(items))
 		}
-		var first spool.Item // accepted
-		accepted := map[spool.ID]bool{}
+		// In the order of the decisions: of two that a crash left side by side the
+		// later one may be examined first.
+		slices.SortFunc(items, func(x, y spool.Item) int { return x.Decided.Compare(y.Decided) })
+		var first spool.Item // the last accepted one
 		for _, it := range items {
 			r := a.receipts[it.ID][1]
 			switch {
@@ -337,8 +339,8 @@ func (a *auditor) documents() {
 				a.Errorf("%s lacks a signature and is %s", p.name, it.State)
 			case r.Outcome == gateway.Duplicate:
 				duplicates++
-				if r.First == nil || !accepted[*r.First] {
-					a.Errorf("%s: duplicate %s names %v", p.name, it.ID, r.First)
+				if r.First == nil || first.ID == 0 || *r.First != first.ID {
+					a.Errorf("%s: duplicate %s names %v, the first is %s", p.name, it.ID, r.First, first.ID)
 				}
 			case r.Outcome != gateway.Accepted:
 				a.Errorf("%s (%s, %d sent again) is %s: %v", p.name, it.Label, p.resent, it.State, r.Findings)
@@ -346,7 +348,6 @@ func (a *auditor) documents() {
 				a.Errorf("%s: accepted twice, as %s and %s", p.name, first.ID, it.ID)
 			default:
 				first = it
-				accepted[it.ID] = true
 			}
 		}
 		if !p.refused && first.ID == 0 {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,7 +149,6 @@ type load struct {
 	all        map[string]*paper            // begun
 	answers    map[spool.ID]gateway.Outcome // of the processor, confirmed
 	statements map[string]spool.ID          // confirmed, by name
-	lost       int                          // answers that never came
 	complaints []string
 }
 
@@ -195,7 +195,9 @@ func (l *load) begin() {
 func (l *load) work() {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.working = cancel
-	l.processor.Go(func() { l.process(ctx) })
+	for range 2 {
+		l.processor.Go(func() { l.process(ctx) })
+	}
 }
 
 // finish lets the senders end what they have begun.
@@ -221,7 +223,7 @@ func (l *load) drain() time.Duration {
 		if open == 0 {
 			break
 		}
-		if time.Since(begun) > 2*time.Minute {
+		if time.Since(begun) > 4*time.Minute {
 			t.Errorf("not drained: %v", c)
 			break
 		}
@@ -246,21 +248,29 @@ func (l *load) drain() time.Duration {
 	return time.Since(begun)
 }
 
-// mirrored waits until the client's folder has what its boxes have: it follows
-// them, and no answer depends on it.
+// mirrored waits until the client's folder has what its boxes show over SFTP, and
+// no more: it follows them, and no answer depends on it.
 func (l *load) mirrored() {
-	quiet, last := time.Now(), 0
-	for deadline := time.Now().Add(30 * time.Second); time.Since(quiet) < 1500*time.Millisecond && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		n := 0
-		for _, box := range []string{"receipts", "outbox"} {
+	c := l.connect()
+	defer c.Close()
+	for _, box := range []string{"receipts", "outbox"} {
+		want, err := c.ReadDir("/" + box) // everything is answered: it does not change any more
+		if err != nil {
+			l.s.t.Fatal(err)
+		}
+		for begun := time.Now(); ; time.Sleep(300 * time.Millisecond) {
 			files, err := os.ReadDir(l.s.path("clients", "demo", box))
 			if err != nil {
 				l.s.t.Fatal(err)
 			}
-			n += len(files)
-		}
-		if n != last {
-			quiet, last = time.Now(), n
+			files = slices.DeleteFunc(files, func(f os.DirEntry) bool { return strings.HasPrefix(f.Name(), ".") })
+			if len(files) == len(want) {
+				break
+			}
+			if time.Since(begun) > 3*time.Minute {
+				l.complain("%s: %d files in the folder, %d over SFTP", box, len(files), len(want))
+				break
+			}
 		}
 	}
 }
@@ -307,6 +317,9 @@ func (l *load) paper(r *rand.Rand) *paper {
 		add(p.name+".head.p7s", sign(l.s.t, doc, true, signers[0]))
 		add(p.name+".accountant.p7s", sign(l.s.t, doc, true, signers[1]))
 	}
+	if r.IntN(3) == 0 { // the signatures first
+		slices.Reverse(p.files)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all[p.sum] = p
@@ -331,35 +344,37 @@ func (l *load) sftp(r *rand.Rand) {
 	for !l.over() {
 		p := l.paper(r)
 		ending := []string{"", "", "", ".part", ".filepart", ".tmp"}[r.IntN(6)]
-		for i, f := range p.files {
-			for tries := 0; ; tries++ {
-				if tries > 0 {
-					p.resent++
-				}
-				if c == nil {
-					c = l.connect()
-				}
-				var err error
-				if ending != "" {
-					err = upload(c, f, ending, tries > 0)
-				} else {
-					err = put(c, "/inbox/"+f.name, f.content)
-				}
-				if err == nil {
-					break
-				}
-				var status *sftp.StatusError
-				if errors.As(err, &status) && status.FxCode() != sftp.ErrSSHFxConnectionLost {
-					l.complain("%s, file %d, try %d: %v", f.name, i, tries, err)
-					time.Sleep(50 * time.Millisecond)
-				}
-				if tries > 1000 {
-					l.complain("%s: given up: %v", f.name, err)
-					return
-				}
-				c.Close()
-				c = nil
+		for i, tries := 0, 0; i < len(p.files); {
+			f := p.files[i]
+			if c == nil {
+				c = l.connect()
 			}
+			var err error
+			if ending != "" {
+				err = upload(c, f, ending, tries > 0)
+			} else {
+				err = put(c, "/inbox/"+f.name, f.content)
+			}
+			if err == nil {
+				i++
+				continue
+			}
+			tries++
+			p.resent++
+			var status *sftp.StatusError
+			if errors.As(err, &status) && status.FxCode() != sftp.ErrSSHFxConnectionLost {
+				l.complain("%s, try %d: %v", f.name, tries, err)
+				time.Sleep(50 * time.Millisecond)
+			}
+			if tries > 1000 {
+				l.complain("%s: given up: %v", f.name, err)
+				return
+			}
+			if f.name == p.name {
+				i = 0 // a document by itself would wait for signatures: they come again too
+			}
+			c.Close()
+			c = nil
 		}
 		l.done(p)
 	}

@@ -94,6 +94,7 @@ var testHomes = []struct {
 	{"golang.org/x/crypto/ssh", []string{"gateway", "cmd/bramad"}, "simulated clients"},
 	{"github.com/pkg/sftp", []string{"gateway", "cmd/bramad"}, "simulated clients"},
 	{"go.uber.org/zap", []string{"gateway"}, "log observers"},
+	{"github.com/jacoelho/xsd", []string{"gateway"}, "the answers of the whole core against the schema"},
 	{"golang.org/x/sys", []string{"gateway"}, "hostile files: pipes, devices, links"},
 }
 

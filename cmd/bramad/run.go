@@ -29,6 +29,7 @@ import (
 	"github.com/brama-gateway/brama/gateway/processor/handoff"
 	"github.com/brama-gateway/brama/gateway/sftpd"
 	"github.com/brama-gateway/brama/gateway/watch"
+	"github.com/brama-gateway/brama/spool"
 )
 
 // Exit codes (docs/bramad.md).
@@ -112,23 +113,19 @@ type daemon struct {
 }
 
 // open brings everything into being, without starting it.
-func open(ctx context.Context, cfg *config.Config, level zap.AtomicLevel, log *zap.Logger) (d *daemon, err error) {
-	d = &daemon{cfg: cfg, level: level, log: log, notify: newNotifier(os.Getenv), started: time.Now()}
+func open(ctx context.Context, cfg *config.Config, level zap.AtomicLevel, log *zap.Logger) (*daemon, error) {
+	d := &daemon{cfg: cfg, level: level, log: log, notify: newNotifier(os.Getenv), started: time.Now()}
 	debug.SetGCPercent(400) // uploads make garbage faster than anything else; memory is bounded by the limits
 
+	var err error
 	if d.Engine, err = engine.Open(ctx, cfg, log); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.Store.Close())
-		}
-	}()
-	if err = d.openEntrances(); err != nil {
-		return nil, err
+	if err = d.openEntrances(); err == nil {
+		err = d.openExits()
 	}
-	if err = d.openExits(); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, d.Store.Close())
 	}
 	return d, nil
 }
@@ -259,7 +256,8 @@ func (d *daemon) reload(ctx context.Context) error {
 	return nil
 }
 
-// alive answers the watchdog, after it has proved that the store can be written.
+// alive answers the watchdog, after it has proved that the store can be written,
+// or that nothing but space is missing.
 func (d *daemon) alive(ctx context.Context) error {
 	every := watchdogEvery(os.Getenv)
 	watched := every > 0
@@ -272,10 +270,15 @@ func (d *daemon) alive(ctx context.Context) error {
 			return nil
 		case <-time.After(every):
 		}
-		if err := d.Store.Probe(ctx); err != nil {
-			if ctx.Err() == nil {
-				d.log.Error("the store cannot be written", zap.Error(err))
-			}
+		switch err := d.Store.Probe(ctx); {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, spool.ErrFull):
+			// Being started anew makes no space. What is there still goes out.
+			d.log.Warn("the disk of the store is nearly full: new documents are refused", zap.Error(err))
+		default:
+			d.log.Error("the store cannot be written", zap.Error(err))
 			continue
 		}
 		if _, err := d.Trust.Reload(); err != nil {

@@ -127,7 +127,7 @@ func TestLoad(t *testing.T) {
 	if c.Clients.Root != "" || c.Profiles != "" || c.Processor.Handoff != "" {
 		t.Error("an empty path did not stay empty")
 	}
-	if c.Intake.Hold != 7*24*time.Hour || c.Intake.Stable != 500*time.Millisecond || c.Limits.File != 10<<20 || c.Limits.Files != 1000 || c.Log.Level != "info" {
+	if c.Intake.Hold != 7*24*time.Hour || c.Intake.Stable != 500*time.Millisecond || c.Limits.File != 10<<20 || c.Limits.Files != 10_000 || c.Log.Level != "info" {
 		t.Errorf("values %+v", c)
 	}
 	if _, err := config.Load(filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "BRAMA_CONFIG") {

@@ -59,13 +59,9 @@ func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (e *Engine, 
 }
 
 // Renew reads trust and profiles anew and examines what is held once more. After
-// an error what was read before is still in use.
+// an error, what it names is still in use as it was read before.
 func (e *Engine) Renew(ctx context.Context) error {
-	if err := e.Profiles.Reload(); err != nil {
-		return err
-	}
-	if _, err := e.Trust.Reload(); err != nil {
-		return err
-	}
-	return e.Core.Recheck(ctx)
+	profiles := e.Profiles.Reload()
+	_, trust := e.Trust.Reload()
+	return errors.Join(profiles, trust, e.Core.Recheck(ctx)) // one that fails does not keep the other old
 }

@@ -47,6 +47,9 @@ func statusOf(err error) error {
 	}
 }
 
+// opWrite is OPEN for writing, as the log calls it.
+const opWrite = "open for writing"
+
 // quoted is a name as the log may show it, with everything odd escaped.
 func quoted(name string) string {
 	const most = 256
@@ -57,10 +60,11 @@ func quoted(name string) string {
 }
 
 // refused logs that something was not done. What is merely not there is for
-// debugging: clients ask for it all the time.
+// debugging: clients ask for it all the time. A place where nobody can write is
+// more than that.
 func (c *connection) refused(op, name string, err error) {
 	level := zap.InfoLevel
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && op != opWrite {
 		level = zap.DebugLevel
 	} else if n := c.logged.Add(1); n > maxLogged {
 		return

@@ -76,7 +76,7 @@ func (t *tree) Fileread(r *sftp.Request) (ra io.ReaderAt, err error) {
 
 // Filewrite opens for writing.
 func (t *tree) Filewrite(r *sftp.Request) (wa io.WriterAt, err error) {
-	defer t.handle("open", r.Filepath, &err)()
+	defer t.handle(opWrite, r.Filepath, &err)()
 	u, err := t.openWith(r)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (t *tree) Filewrite(r *sftp.Request) (wa io.WriterAt, err error) {
 
 // OpenFile opens for both, as sshfs does.
 func (t *tree) OpenFile(r *sftp.Request) (rw sftp.WriterAtReaderAt, err error) {
-	defer t.handle("open", r.Filepath, &err)()
+	defer t.handle(opWrite, r.Filepath, &err)()
 	u, err := t.openWith(r)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/brama-gateway/brama/spool"
 	"github.com/brama-gateway/brama/spool/spooltest"
@@ -293,5 +294,26 @@ func TestGone(t *testing.T) {
 	}
 	if err := s.Update(t.Context(), func(spool.Tx) error { return nil }); !errors.Is(err, spool.ErrStopped) {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// A View that never began holds nobody up.
+func TestCloseAfterEndedContext(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.View(ctx, func(spool.Reader) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Close() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("Close waits for a View that never began")
 	}
 }

@@ -1,0 +1,120 @@
+package keys_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/brama-gateway/brama/gateway/gatewaytest"
+	"github.com/brama-gateway/brama/gateway/keys"
+)
+
+func TestPrivate(t *testing.T) {
+	t.Parallel()
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec1, err := x509.MarshalECPrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string, der []byte) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	}
+	pkcs8 := func(key any) []byte {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return block("PRIVATE KEY", der)
+	}
+	for _, c := range []struct {
+		name string
+		text []byte
+		ok   bool
+	}{
+		{"PKCS8 EC", pkcs8(ec), true},
+		{"PKCS8 RSA", pkcs8(rs), true},
+		{"SEC1", block("EC PRIVATE KEY", sec1), true},
+		{"SEC1 after its parameters", append(block("EC PARAMETERS", []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7}), block("EC PRIVATE KEY", sec1)...), true},
+		{"PKCS1", block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rs)), true},
+		{"Ed25519", pkcs8(ed), false},
+		{"encrypted", block("ENCRYPTED PRIVATE KEY", sec1), false},
+		{"certificate", block("CERTIFICATE", sec1), false},
+		{"damaged", block("PRIVATE KEY", sec1[:20]), false},
+		{"empty", nil, false},
+		{"no PEM", []byte("secret"), false},
+	} {
+		file := filepath.Join(t.TempDir(), "k.pem")
+		if err := os.WriteFile(file, c.text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		key, err := keys.Private(file)
+		if (err == nil) != c.ok || (key == nil) == c.ok {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if err != nil && (!strings.HasPrefix(err.Error(), file) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if c.name == "encrypted" && !errors.Is(err, keys.ErrEncrypted) {
+			t.Error(err)
+		}
+	}
+	if _, err := keys.Private(t.TempDir()); err == nil {
+		t.Error("a folder is a key")
+	}
+}
+
+func TestSeal(t *testing.T) {
+	t.Parallel()
+	p := gatewaytest.Cast()
+	dir := t.TempDir()
+	write := func(name, kind string, der ...[]byte) string {
+		var text []byte
+		for _, d := range der {
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: d})...)
+		}
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(p.Seal.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := write("seal.key", "PRIVATE KEY", der)
+	cert := write("seal.pem", "CERTIFICATE", p.Seal.Certificate.Raw)
+	chain := write("ca.pem", "CERTIFICATE", p.SealCA.Certificate.Raw)
+	s, err := keys.Seal(key, cert, []string{chain})
+	if err != nil || len(s.Chain) != 1 || string(s.Certificate.Raw) != string(p.Seal.Certificate.Raw) {
+		t.Errorf("%+v %v", s.Chain, err)
+	}
+	if _, err := keys.Seal(key, chain, nil); err == nil {
+		t.Error("a key with another's certificate")
+	}
+	for _, missing := range [][3]string{{"none", cert, chain}, {key, "none", chain}, {key, cert, "none"}, {key, key, chain}} {
+		if _, err := keys.Seal(missing[0], missing[1], []string{missing[2]}); err == nil {
+			t.Errorf("%v", missing)
+		}
+	}
+}
