@@ -6,9 +6,11 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/profile"
@@ -37,6 +39,10 @@ type Case struct {
 	Profiles   *profile.Set
 	Profile    string // forced, for tools; empty: found by content and name
 	FormatOnly bool   // for tools: signatures and policy are not looked at
+
+	Keys []enveloped.Key // of the gateway, for what arrives encrypted to it; none: that is refused
+
+	reading bool // an accepted document is read again: whether signatures hold now is not asked
 }
 
 // Verdict is all that was found of one submission. The zero value is held.
@@ -57,7 +63,9 @@ type Verdict struct {
 	Persons  []string `json:"persons,omitempty"`  // who signed, as the duplicate index knows them
 	Evidence []string `json:"evidence,omitempty"` // SHA-256 of the revocation data used
 
-	fault string // where we panicked; for the log
+	fault     string        // where we panicked; for the log
+	encrypted bool          // it arrived encrypted
+	outer     *cades.Report // on a signature around what was encrypted, if it did not pass
 }
 
 // MaxFindings is how many findings one receipt lists; the rest are counted.
@@ -93,6 +101,9 @@ func Examine(c Case) (v Verdict) {
 	}
 
 	decision := c.decide(report, sigs, doc != nil)
+	if o := v.outer; o != nil && o.SubIndication == cades.TryLater && !c.Overdue && o.Indication == cades.Indeterminate {
+		decision.Action = policy.Hold // evidence may come
+	}
 	for i := range v.Signatures {
 		if i < len(decision.Roles) {
 			v.Signatures[i].Role = decision.Roles[i]
@@ -102,6 +113,7 @@ func Examine(c Case) (v Verdict) {
 	if unusable {
 		v.Outcome = Rejected // whatever may still come
 	}
+	defer func() { c.conceal(&v, decision.Roles, sigs) }()
 	if c.Superseded {
 		return v // nobody is to mend it: the answer to the other one says what matters
 	}
@@ -194,15 +206,21 @@ func (c *Case) open(v *Verdict) (doc *io.SectionReader, sigs []cades.Signature) 
 	}
 	if c.FormatOnly {
 		if len(containers) == 1 {
-			if rep := c.validate(containers[0], nil); rep.Content != nil {
+			// What its signatures are worth is not asked; what cannot be opened is told.
+			var within Verdict
+			if rep := c.container(&within, containers[0]); rep.Content != nil {
 				doc = section(rep.Content)
+			}
+			for _, f := range within.Findings {
+				if strings.HasPrefix(f.Rule, "ENC-") {
+					v.add(f)
+				}
 			}
 		}
 		return doc, nil
 	}
 	for _, p := range containers {
-		rep := c.validate(p, nil)
-		v.judge(p.Name, rep)
+		rep := c.container(v, p)
 		sigs = append(sigs, rep.Signatures...)
 		if rep.Content != nil {
 			doc = section(rep.Content)
@@ -223,27 +241,35 @@ func section(b []byte) *io.SectionReader {
 	return io.NewSectionReader(readerAt(b), 0, int64(len(b)))
 }
 
-// validate judges one container, or one detached signature over doc.
+// validate judges one detached signature over doc.
 func (c *Case) validate(p Piece, doc *io.SectionReader) *cades.Report {
-	if p.Content.Size() > maxContainer {
-		return &cades.Report{Indication: cades.TotalFailed, SubIndication: cades.FormatFailure, Detail: "container too large"}
+	whole, rep := p.read()
+	if rep != nil {
+		return rep
 	}
-	whole := make([]byte, p.Content.Size())
-	if _, err := p.Content.ReadAt(whole, 0); err != nil && err != io.EOF {
-		return &cades.Report{Indication: cades.TotalFailed, SubIndication: cades.FormatFailure, Detail: "container unreadable"}
-	}
-	in := cades.Input{Container: whole}
+	return c.judgement(whole, doc)
+}
+
+// judgement is the report on a container, or on a detached signature over doc.
+func (c *Case) judgement(container []byte, doc *io.SectionReader) *cades.Report {
+	in := cades.Input{Container: container}
 	if doc != nil {
 		in.Detached = io.NewSectionReader(doc, 0, doc.Size())
 	}
-	tolerate := cades.Tolerances{}
-	if c.Entry != nil {
-		// The register was checked when it was read: unknown names are not in it.
-		if t, err := cades.ParseTolerances(c.Entry.Tolerate); err == nil {
-			tolerate = t
-		}
+	return cades.Validate(in, cades.Options{At: c.At, Trust: c.material(), Tolerate: c.tolerances()})
+}
+
+// tolerances are those of the client's entry.
+func (c *Case) tolerances() cades.Tolerances {
+	if c.Entry == nil {
+		return nil
 	}
-	return cades.Validate(in, cades.Options{At: c.At, Trust: c.material(), Tolerate: tolerate})
+	// The register was checked when it was read: unknown names are not in it.
+	t, err := cades.ParseTolerances(c.Entry.Tolerate)
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 // maxContainer bounds a container that is read into memory.

@@ -413,6 +413,7 @@ func (g *Gateway) submission(ctx context.Context, r spool.Reader, it spool.Item)
 // that was signed, also out of a container.
 func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Reading, error) {
 	var p spool.Part
+	var owner client.ID
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		it, err := r.Item(id)
 		if err != nil {
@@ -421,6 +422,7 @@ func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Readi
 		if it.Queue != Submissions || strings.HasPrefix(name, ".") {
 			return spool.ErrNotFound
 		}
+		owner = client.ID(it.Owner)
 		if p, err = r.Part(id, name); !errors.Is(err, spool.ErrNotFound) || name != "document" {
 			return err
 		}
@@ -439,7 +441,7 @@ func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Readi
 		return nil, err
 	}
 	if name == "document" && p.Role == RoleContainer {
-		return g.unwrapped(ctx, p)
+		return g.unwrapped(ctx, owner, p)
 	}
 	return g.reading(ctx, p.Content, p.Added, nil)
 }

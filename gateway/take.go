@@ -246,8 +246,8 @@ type file struct {
 	content spool.Content
 }
 
-// The endings of signature files (DESIGN 5.1).
-var signatureEndings = []string{".p7s", ".p7m", ".sig", ".sign", ".cades", ".asice", ".asics"}
+// The endings of signature files (DESIGN 5.1), and of encrypted ones.
+var signatureEndings = []string{".p7s", ".p7m", ".p7e", ".sig", ".sign", ".cades", ".asice", ".asics"}
 
 // SignedName strips the ending of a signature file: what it is a signature of.
 func SignedName(name string) (string, bool) {
@@ -714,7 +714,7 @@ func (g *Gateway) Known(ctx context.Context, from client.ID, name, sha256 string
 // complete by itself and as long as it says: a folder entrance need not wait
 // for such a file to be stable.
 func Whole(head []byte, size int64) bool {
-	if cades.Sniff(head) != cades.Attached || len(head) < 6 || head[0] != 0x30 {
+	if k := cades.Sniff(head); k != cades.Attached && k != cades.Enveloped || len(head) < 6 || head[0] != 0x30 {
 		return false
 	}
 	n := int(head[1]) - 0x80 // length of the length; a short or indefinite one is not waited out

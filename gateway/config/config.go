@@ -31,6 +31,7 @@ type Config struct {
 	Admin     Admin     `yaml:"admin" doc:"The operator's way in."`
 	Intake    Intake    `yaml:"intake" doc:"How uploads are taken."`
 	Seal      Seal      `yaml:"seal" doc:"The key that seals receipts and statements."`
+	Decrypt   Decrypt   `yaml:"decrypt" doc:"The keys for documents that arrive encrypted to the gateway. Without any such documents are rejected. Keep old ones here as long as documents encrypted to them are read."`
 	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed."`
 	Clients   Clients   `yaml:"clients" doc:"Watched folders of clients without SFTP."`
 	Profiles  string    `yaml:"profiles" path:"folder" doc:"Folder of additional format profiles, *.yaml. Empty: only the built-in ones."`
@@ -77,6 +78,12 @@ type Seal struct {
 	Key         string   `yaml:"key" path:"key" doc:"Private key of the seal. Only its owner may read it (chmod 600)."`
 	Certificate string   `yaml:"certificate" path:"file" doc:"Certificate of the seal, PEM."`
 	Chain       []string `yaml:"chain" path:"file" doc:"Certificates of its issuers, PEM; put into each seal."`
+}
+
+// Decrypt is the keys for what arrives encrypted.
+type Decrypt struct {
+	Key         []string `yaml:"key" path:"key" doc:"Private keys: RSA or EC, PEM. Only their owner may read them (chmod 600)."`
+	Certificate []string `yaml:"certificate" path:"file" doc:"Their certificates, PEM, in the same order: the first belongs to the first key. Clients encrypt to these."`
 }
 
 // Trust is where trust files lie.

@@ -112,6 +112,9 @@ func (c *Config) values() (ps strict.Problems) {
 			add(s.key, "is empty; write a path, or remove the key for the default")
 		}
 	}
+	if k, n := len(c.Decrypt.Key), len(c.Decrypt.Certificate); k != n {
+		add("decrypt.certificate", "has %d elements and decrypt.key %d; write for each key its certificate, in the same order", n, k)
+	}
 	for _, d := range []struct {
 		key         string
 		value       time.Duration

@@ -43,11 +43,15 @@ func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (e *Engine, 
 	if err != nil {
 		return nil, err
 	}
+	opening, err := keys.Decrypt(cfg.Decrypt.Key, cfg.Decrypt.Certificate)
+	if err != nil {
+		return nil, err
+	}
 	if e.Store, err = sqlite.Open(ctx, sqlite.Options{Dir: cfg.State, FloorBytes: int64(cfg.Limits.FreeDisk)}); err != nil {
 		return nil, err
 	}
 	e.Core, err = gateway.New(ctx, gateway.Options{
-		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal,
+		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
 		Hold: cfg.Intake.Hold, Temporary: cfg.Intake.Temporary, Language: cfg.Language,
 		Limits: gateway.Limits{File: int64(cfg.Limits.File), Files: cfg.Limits.Files, Bytes: int64(cfg.Limits.Bytes)},

@@ -13,6 +13,7 @@ import (
 	"os"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -47,6 +48,31 @@ func Seal(keyFile, certificateFile string, chainFiles []string) (cades.Signer, e
 		return s, fmt.Errorf("%s: the key is not that of the certificate in %s", keyFile, certificateFile)
 	}
 	return s, nil
+}
+
+// Decrypt reads the keys for what arrives encrypted, each with the certificate of
+// the same place, and proves that they belong together.
+func Decrypt(keyFiles, certificateFiles []string) ([]enveloped.Key, error) {
+	if len(keyFiles) != len(certificateFiles) {
+		return nil, fmt.Errorf("decrypt: %d keys and %d certificates; each key needs its own", len(keyFiles), len(certificateFiles))
+	}
+	var out []enveloped.Key
+	for i, f := range keyFiles {
+		key, err := Private(f)
+		if err != nil {
+			return nil, err
+		}
+		certs, err := Certificates(certificateFiles[i])
+		if err != nil {
+			return nil, err
+		}
+		k, err := enveloped.NewKey(certs[0], key)
+		if err != nil {
+			return nil, fmt.Errorf("%s and %s: %w", f, certificateFiles[i], err)
+		}
+		out = append(out, k)
+	}
+	return out, nil
 }
 
 // Private reads a private key: PEM of PKCS #8 (RFC 5958), SEC 1 (RFC 5915) or

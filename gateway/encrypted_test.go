@@ -1,0 +1,217 @@
+package gateway_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/der"
+	"github.com/brama-gateway/brama/crypto/dstu4145"
+	"github.com/brama-gateway/brama/crypto/enveloped"
+	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/crypto/pki/issue"
+	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/gatewaytest"
+)
+
+// decryptionKey makes a P-256 key of key agreement.
+func decryptionKey(t testing.TB, serial int64) enveloped.Key {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	fatal(t, err)
+	c, err := issue.Certificate(rand.Reader, gatewaytest.Cast().CA, private.Public(), issue.Template{
+		Subject: issue.Subject{Country: "UA", CommonName: "Шифрування"}, Serial: big.NewInt(serial),
+		NotBefore: gatewaytest.Begin.AddDate(0, -1, 0), NotAfter: gatewaytest.Begin.AddDate(1, 0, 0), KeyUsage: pki.KeyAgreement,
+	})
+	fatal(t, err)
+	k, err := enveloped.NewKey(c, private)
+	fatal(t, err)
+	return k
+}
+
+// gostKey makes a key of DSTU 4145 whose container has no integrity.
+func gostKey(t testing.TB) enveloped.Key {
+	t.Helper()
+	private, err := dstu4145.GenerateKey(dstu4145.DSTU257(), rand.Reader)
+	fatal(t, err)
+	public := private.Public().(*dstu4145.PublicKey)
+	k, err := enveloped.NewKey(&pki.Certificate{
+		RawIssuer: issue.Subject{CommonName: "DSTU CA"}.Encode(), RawSerial: []byte{7}, Serial: big.NewInt(7),
+		KeyUsage: pki.KeyAgreement, HasKeyUsage: true,
+		RawSPKI: der.Sequence(
+			der.Sequence(der.OID(dstu4145.OIDLittleEndian).Encode(), der.Sequence(der.OID(public.Curve().OID()).Encode())),
+			der.BitString(der.OctetString(public.Bytes(dstu4145.LittleEndian)))),
+	}, private)
+	fatal(t, err)
+	return k
+}
+
+func fatal(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func encryptedTo(t testing.TB, content []byte, k enveloped.Key) []byte {
+	t.Helper()
+	b, err := enveloped.Encrypt(rand.Reader, content, []*pki.Certificate{k.Certificate()}, enveloped.Options{})
+	fatal(t, err)
+	return b
+}
+
+func inSection(label string, body []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32([]byte(label+"\x00"), uint32(len(body))), body...)
+}
+
+// What comes encrypted is opened and judged as what is inside; what is not a
+// signed container of the client's own people is refused, and the answer tells
+// nothing that its sender need not know.
+func TestEncrypted(t *testing.T) {
+	t.Parallel()
+	ours, gost, other := decryptionKey(t, 9001), gostKey(t), decryptionKey(t, 9002)
+	keys := []enveloped.Key{ours, gost}
+	r := gatewaytest.New(t, gatewaytest.Setup{Options: func(o *gateway.Options) { o.Keys = keys }})
+	doc := r.DBF(1, 2)
+	signed := r.Signed(doc)
+	altered := bytes.Clone(encryptedTo(t, signed, gost))
+	altered[len(altered)-200] ^= 1
+	tampered := bytes.Clone(encryptedTo(t, signed, ours))
+	tampered[len(tampered)-200] ^= 1
+	sandwich := inSection("UA1_SIGN", r.Attached(inSection("UA1_CRYPT", encryptedTo(t, inSection("UA1_SIGN", signed), gost)), r.Head))
+	badSeal := inSection("UA1_SIGN", r.Attached(inSection("UA1_CRYPT", encryptedTo(t, inSection("UA1_SIGN", signed), gost)), r.Untrusted))
+	own, tolerant, strangers := gatewaytest.Entry(), gatewaytest.Entry(), gatewaytest.Entry()
+	tolerant.Tolerate = []string{string(cades.TransportWrapper)}
+	strangers.ID, strangers.EDRPOU = "other", "00032129"
+	strangers.Signatories = []client.Signatory{{Role: client.Head, Person: gatewaytest.StrangerCode, EDRPOU: "00032129"}}
+	for _, c := range []struct {
+		name  string
+		in    []byte
+		entry client.Entry
+		keys  []enveloped.Key
+		want  string // the outcome, or the only finding of a rejection
+	}{
+		{"EC", encryptedTo(t, signed, ours), own, keys, "accepted"},
+		{"DSTU", encryptedTo(t, signed, gost), own, keys, "accepted"},
+		{"twice", encryptedTo(t, encryptedTo(t, signed, gost), ours), own, keys, "accepted"},
+		{"PEM", pem.EncodeToMemory(&pem.Block{Type: "CMS", Bytes: encryptedTo(t, signed, ours)}), own, keys, "accepted"},
+		{"one signature", encryptedTo(t, r.Attached(doc, r.Head), ours), own, keys, "SIG-ROLE-MISSING"},
+		{"no keys", encryptedTo(t, signed, ours), own, nil, "ENC-NOT-ACCEPTED"},
+		{"not for us", encryptedTo(t, signed, other), own, keys, "ENC-NOT-FOR-US"},
+		{"unsigned", encryptedTo(t, doc, ours), own, keys, "ENC-CONTENT"},
+		{"unsigned DSTU", encryptedTo(t, doc, gost), own, keys, "ENC-CONTENT"},
+		{"detached", encryptedTo(t, r.Detached(doc, r.Head, r.Accountant), ours), own, keys, "ENC-CONTENT"},
+		{"altered CFB", altered, own, keys, "ENC-CONTENT"},
+		{"tampered GCM", tampered, own, keys, "ENC-CONTENT"},
+		{"cut", encryptedTo(t, signed, ours)[:300], own, keys, "ENC-FORMAT"},
+		{"another's", encryptedTo(t, signed, ours), strangers, keys, "ENC-STRANGER"},
+		{"another's DSTU", encryptedTo(t, signed, gost), strangers, keys, "ENC-STRANGER"},
+		{"wrapped", inSection("UA1_CRYPT", encryptedTo(t, signed, gost)), tolerant, keys, "accepted"},
+		{"wrapped, not tolerated", inSection("UA1_CRYPT", encryptedTo(t, signed, gost)), own, keys, "SIG-FORMAT_FAILURE"},
+		{"sandwich", sandwich, tolerant, keys, "accepted"},
+		{"sandwich, not tolerated", sandwich, own, keys, "SIG-FORMAT_FAILURE"},
+		{"sandwich, outer signature bad", badSeal, tolerant, keys, "SIG-NO_CERTIFICATE_CHAIN_FOUND"},
+		{"wrapped within", encryptedTo(t, inSection("UA1_SIGN", signed), ours), tolerant, keys, "accepted"},
+	} {
+		p, err := gateway.NewPiece("P0001.DBF.p7s.p7e", sectionOf(c.in))
+		fatal(t, err)
+		v := gateway.Examine(gateway.Case{
+			Document: "P0001.DBF.p7s.p7e", Pieces: []gateway.Piece{p}, Entry: &c.entry, Received: r.Clock.Now(), At: r.Clock.Now(),
+			Trust: r.Trust.Snapshot(), Profiles: r.Gateway.Profiles(), Keys: c.keys,
+		})
+		if c.want == "accepted" {
+			if v.Outcome != gateway.Accepted || v.SHA256 != hash(doc) {
+				t.Errorf("%s: %s %+v", c.name, v.Outcome, v.Findings)
+			}
+			continue
+		}
+		if v.Outcome != gateway.Rejected || len(v.Findings) != 1 || v.Findings[0].Rule != c.want {
+			t.Errorf("%s: %s %+v", c.name, v.Outcome, v.Findings)
+		}
+		if strings.HasPrefix(c.want, "ENC-") && (v.SHA256 != "" || v.Kind != "" || len(v.Entries)+len(v.Signatures)+len(v.Persons) > 0) {
+			t.Errorf("%s: the answer tells of the document: %+v", c.name, v)
+		}
+	}
+}
+
+// An encrypted document goes the whole way: taken, accepted, its receipt with the
+// hash of what was signed, the processor reads it decrypted.
+func TestEncryptedWay(t *testing.T) {
+	t.Parallel()
+	k := gostKey(t)
+	r := gatewaytest.New(t, gatewaytest.Setup{
+		Options: func(o *gateway.Options) { o.Keys = []enveloped.Key{k} },
+		Entry:   func(e *client.Entry) { e.Tolerate = []string{string(cades.TransportWrapper)} },
+	})
+	doc := r.DBF(1, 2)
+	r.Send("P0001.DBF.p7e", encryptedTo(t, inSection("UA1_SIGN", r.Signed(doc)), k))
+	rec := r.Receipt("P0001.DBF.p7e", 1)
+	if rec.Outcome != gateway.Accepted || rec.SHA256 != hash(doc) {
+		t.Fatalf("%+v", rec)
+	}
+	for _, s := range rec.Signatures {
+		if !slices.Contains(s.Tolerances, string(cades.TransportWrapper)) {
+			t.Errorf("%+v", s)
+		}
+	}
+	l := r.LeaseOne()
+	in, err := r.Gateway.OpenPart(r.Ctx(), l.Submission.ID, "document")
+	fatal(t, err)
+	got, err := io.ReadAll(io.NewSectionReader(in, 0, in.Size()))
+	fatal(t, err)
+	if !bytes.Equal(got, doc) {
+		t.Errorf("the processor reads %d octets", len(got))
+	}
+	// The same document unencrypted is a duplicate: its content and signers are.
+	r.Send("AGAIN.DBF.p7s", r.Signed(doc))
+	if rec := r.Receipt("AGAIN.DBF.p7s", 1); rec.Outcome != gateway.Duplicate {
+		t.Errorf("%+v", rec)
+	}
+}
+
+// A statement to a client with a certificate for encryption is in its outbox once,
+// encrypted, with the seal inside.
+func TestEncryptedStatement(t *testing.T) {
+	t.Parallel()
+	k := decryptionKey(t, 9003)
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: k.Certificate().Raw}))
+	r := gatewaytest.New(t, gatewaytest.Setup{Entry: func(e *client.Entry) { e.Encrypt = text }})
+	it := put(r, gateway.Outgoing{Statement: canonical("7"), Key: "k1"})
+	if again := put(r, gateway.Outgoing{Statement: canonical("7"), Key: "k1"}); again.ID != it.ID {
+		t.Error("released twice")
+	}
+	put(r, gateway.Outgoing{Name: "notice.txt", Content: strings.NewReader("notice")})
+	names := r.Names("/outbox")
+	if len(names) != 4 || !slices.Contains(names, it.Name) || !slices.Contains(names, "notice.txt.p7e") {
+		t.Errorf("%v, statement %s", names, it.Name)
+	}
+	for _, n := range names {
+		o, err := enveloped.Decrypt(r.Read("/outbox/"+n), []enveloped.Key{k})
+		if err != nil || !o.Authenticated {
+			t.Fatalf("%s: %v", n, err)
+		}
+		rep := cades.Validate(cades.Input{Container: o.Content}, cades.Options{
+			At: r.Clock.Now(), Trust: pki.NewStore([]*pki.Certificate{r.SealCA.Certificate}, nil, nil), Tolerate: cades.Tolerances{cades.NoRevocation: true},
+		})
+		if rep.Indication != cades.TotalPassed || n == it.Name && !bytes.Equal(rep.Content, canonical("7")) {
+			t.Errorf("%s: %s %s", n, rep.Indication, rep.Detail)
+		}
+	}
+	// With the certificate over nothing goes out in the clear.
+	r.Advance(400 * 24 * 60 * 60 * 1e9)
+	var refused *gateway.RefusedError
+	if _, err := r.Gateway.PutStatement(r.Ctx(), r.Client, gateway.Outgoing{Name: "late.txt", Content: strings.NewReader("late")}); !errors.As(err, &refused) || refused.Findings[0].Rule != "OUT-ENCRYPT" {
+		t.Error(err)
+	}
+}
