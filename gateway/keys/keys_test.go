@@ -118,3 +118,32 @@ func TestSeal(t *testing.T) {
 		}
 	}
 }
+
+func TestDecrypt(t *testing.T) {
+	t.Parallel()
+	p := gatewaytest.Cast()
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(p.Seal.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, cert, other := write("k", "PRIVATE KEY", der), write("c", "CERTIFICATE", p.Seal.Certificate.Raw), write("o", "CERTIFICATE", p.Head.Certificate.Raw)
+	if none, err := keys.Decrypt(nil, nil); err != nil || none != nil {
+		t.Error(none, err)
+	}
+	if got, err := keys.Decrypt([]string{key}, []string{cert}); err != nil || len(got) != 1 || !got[0].Certificate().Equal(p.Seal.Certificate) {
+		t.Error(got, err)
+	}
+	for _, c := range [][2][]string{{{key}, nil}, {nil, {cert}}, {{key}, {other}}, {{"none"}, {cert}}, {{key}, {"none"}}, {{cert}, {cert}}} {
+		if _, err := keys.Decrypt(c[0], c[1]); err == nil {
+			t.Errorf("%v", c)
+		}
+	}
+}
