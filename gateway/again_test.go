@@ -316,3 +316,21 @@ func TestNoFreshRevocationList(t *testing.T) {
 	r.Settle()
 	expect(t, r.Receipt("C.DBF.p7s", 1), gateway.Rejected, "SIG-TRY-LATER")
 }
+
+// A client that has not seen the OK sends the document once more, alone: it is
+// answered at once, and does not wait for signatures that were sent before.
+func TestDocumentAloneAfterItsAcceptance(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.New(t, gatewaytest.Setup{})
+	doc := r.DBF(1, 1)
+	r.Upload("P.DBF.p7s", r.Detached(doc, r.Head, r.Accountant))
+	r.Send("P.DBF", doc)
+	expect(t, r.Receipt("P.DBF", 1), gateway.Accepted)
+	r.Send("P.DBF", doc)
+	expect(t, r.Receipt("P.DBF.2", 1), gateway.Duplicate, "DUP-001")
+	// Another document of the name is a new one and waits.
+	r.Send("P.DBF", r.DBF(2, 1))
+	if got := r.Notice("P.DBF.3"); got.Outcome != gateway.Held {
+		t.Errorf("another document: %s", got.Outcome)
+	}
+}

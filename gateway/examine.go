@@ -305,7 +305,7 @@ func (v *Verdict) judge(name string, rep *cades.Report) {
 		}
 	}
 	for _, s := range rep.Signatures {
-		v.Signatures = append(v.Signatures, viewSignature(s))
+		v.Signatures = append(v.Signatures, ViewSignature(s))
 		id := s.SignerID
 		if s.Signer != nil {
 			sum := s.Signer.SHA256()
@@ -324,7 +324,8 @@ func (v *Verdict) judge(name string, rep *cades.Report) {
 	}
 }
 
-func viewSignature(s cades.Signature) SignatureView {
+// ViewSignature is a signature as receipts and tools show it.
+func ViewSignature(s cades.Signature) SignatureView {
 	out := SignatureView{Indication: s.Indication.String(), SubIndication: string(s.SubIndication)}
 	if s.Signer != nil {
 		codes := s.Signer.Codes()

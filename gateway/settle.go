@@ -113,6 +113,12 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 			return err
 		}
 	}
+	if v.Outcome == Held && len(v.Signatures) == 0 {
+		var err error
+		if first, err = g.resent(ctx, it, &v, now); err != nil {
+			return err
+		}
+	}
 	if v.Outcome == Held {
 		return g.hold(ctx, it, entry, v, now)
 	}
@@ -405,6 +411,35 @@ func (g *Gateway) before(ctx context.Context, entry *client.Entry, v *Verdict, k
 	return first, err
 }
 
+// resent looks for the acceptance of a document that has come again alone: its
+// sender has not seen the OK and repeats what he did last. It would wait in vain
+// for signatures that were sent before.
+func (g *Gateway) resent(ctx context.Context, it spool.Item, v *Verdict, now time.Time) (*spool.ID, error) {
+	if v.SHA256 == "" {
+		return nil, nil
+	}
+	var first *spool.ID
+	err := g.Store.View(ctx, func(r spool.Reader) error {
+		before, err := r.Items(spool.Query{
+			Queue: Submissions, Owner: it.Owner, Name: it.Name, From: now.Add(-g.Hold), Before: it.ID, Newest: true, Limit: recent,
+			States: []spool.State{StateAccepted, StateLeased, StateProcessed, StateDead},
+		})
+		for _, b := range before {
+			if first == nil && b.SHA256 == v.SHA256 {
+				first = &b.ID
+			}
+		}
+		return err
+	})
+	if first != nil {
+		v.Findings, v.More = nil, 0
+		v.duplicate("DUP-001", *first,
+			"Цей самий документ уже прийнято. Повторно він не виконується.",
+			"This very document was accepted before. It is not carried out again.")
+	}
+	return first, err
+}
+
 // sameEntries says whether an earlier submission has as many payments as the one
 // at hand, all of whose numbers it has: then one is a repetition of the other.
 func sameEntries(r spool.Reader, g *Gateway, ctx context.Context, it spool.Item, n int) (bool, error) {
@@ -523,7 +558,7 @@ func (b *batch) content(ctx context.Context, p []byte) (spool.Content, error) {
 	if len(p) <= maxInline {
 		return spool.Content{SHA256: hexSHA256(p), Size: int64(len(p)), Inline: p}, nil
 	}
-	draft, err := b.g.Store.NewDraft(ctx, int64(len(p)))
+	draft, err := b.g.Store.NewDraft(spool.Urgent(ctx), int64(len(p))) // an answer goes out on a full disk too
 	if err != nil {
 		return spool.Content{}, err
 	}

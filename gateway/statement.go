@@ -63,7 +63,7 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 	if out.Key == "" {
 		again = key("statement", string(to), out.Name, hexSHA256(files[0].content))
 	}
-	err = g.Store.Update(ctx, func(tx spool.Tx) error {
+	err = g.Store.Update(spool.Urgent(ctx), func(tx spool.Tx) error {
 		id = made
 		first, err := tx.See(again, id)
 		if errors.Is(err, spool.ErrExists) {

@@ -47,7 +47,7 @@ var (
 	ErrHole = errors.New("bytes are missing inside the file")
 	// ErrTooLarge is returned by a write beyond the limit of a draft.
 	ErrTooLarge = errors.New("larger than allowed")
-	// ErrFull is returned for new work (drafts, large writes, Insert, Probe) while
+	// ErrFull is returned for new work (drafts, large writes, Insert, Probe) that is not Urgent while
 	// free space is below the floor, and for whatever a full disk refuses.
 	ErrFull = errors.New("no space left for new work")
 	// ErrStopped is returned after the engine has given up: a flush failed, or

@@ -2,14 +2,12 @@ package main
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
-	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/gateway"
 )
 
@@ -103,14 +101,7 @@ func newVerifyReport(file string, at time.Time, r *cades.Report) verifyReport {
 	}
 	for _, s := range r.Signatures {
 		row := signatureRow{
-			SignatureView: gateway.SignatureView{Indication: s.Indication.String(), SubIndication: string(s.SubIndication), Time: known(s.ClaimedTime)},
-			SignerID:      s.SignerID, Detail: s.Detail, Digest: s.DigestAlgorithm, Algorithm: s.SignatureAlgorithm, RevokedAt: known(s.RevokedAt),
-		}
-		for _, t := range s.Tolerances {
-			row.Tolerances = append(row.Tolerances, string(t))
-		}
-		if s.Signer != nil {
-			row.Signer = signerView(s.Signer)
+			SignatureView: gateway.ViewSignature(s), SignerID: s.SignerID, Detail: s.Detail, Digest: s.DigestAlgorithm, Algorithm: s.SignatureAlgorithm, RevokedAt: known(s.RevokedAt),
 		}
 		out.Signatures = append(out.Signatures, row)
 	}
@@ -123,20 +114,6 @@ func known(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
-}
-
-func signerView(cert *pki.Certificate) gateway.SignerView {
-	codes := cert.Codes()
-	v := gateway.SignerView{
-		Name: cert.Subject.String(), EDRPOU: codes.EDRPOU, Person: codes.Person,
-		Serial: hex.EncodeToString(cert.RawSerial), Issuer: cert.Issuer.String(),
-	}
-	for _, a := range cert.Subject.Attributes {
-		if a.Type == "2.5.4.3" && a.Readable { // commonName
-			v.Name = a.Text
-		}
-	}
-	return v
 }
 
 func (c *call) printReport(r verifyReport) {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -117,42 +118,59 @@ func (l *lane) untold(ctx context.Context, boxes map[string]*folder.Dir) error {
 		if err != nil {
 			return err
 		}
-		var errs []error
+		errs := together(letters, func(letter Letter) error {
+			b := boxes[letter.Box]
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case b == nil || letter.Client != l.c.ID:
+				return fmt.Errorf("%s/%s: %w", letter.Box, folder.Escape(letter.Name), errLetter)
+			case letter.Withdrawn:
+				return withdraw(b, letter)
+			}
+			return l.lay(ctx, b, letter)
+		})
 		var done []Letter
 		used := map[string]bool{}
-		for _, letter := range letters {
-			if ctx.Err() != nil {
-				return ctx.Err()
+		for i, letter := range letters {
+			if errs[i] == nil { // the others need not wait for one that cannot be laid
+				used[letter.Box] = true
+				done = append(done, letter)
 			}
-			b := boxes[letter.Box]
-			if b == nil || letter.Client != l.c.ID {
-				err = fmt.Errorf("%s/%s: %w", letter.Box, folder.Escape(letter.Name), errLetter)
-			} else if letter.Withdrawn {
-				err = withdraw(b, letter)
-			} else {
-				err = l.lay(ctx, b, letter)
-			}
-			if err != nil {
-				errs = append(errs, err) // the others need not wait for this one
-				continue
-			}
-			used[letter.Box] = true
-			done = append(done, letter)
 		}
 		for box := range used {
 			if err := boxes[box].Sync(); err != nil {
 				return errors.Join(append(errs, err)...)
 			}
 		}
-		for _, letter := range done {
-			if err := l.o.o.Mail.Told(ctx, letter); err != nil {
-				return errors.Join(append(errs, err)...)
-			}
+		told := together(done, func(letter Letter) error { return l.o.o.Mail.Told(ctx, letter) })
+		if err := errors.Join(told...); err != nil {
+			return errors.Join(append(errs, err)...)
 		}
 		if len(letters) < page || len(done) == 0 {
 			return errors.Join(errs...)
 		}
 	}
+}
+
+// atOnce is how many letters of a client are worked on at the same time: each
+// waits for the disk, and the core commits what waits together.
+const atOnce = 8
+
+// together does the same for every letter, a few at a time, and gives each one's error.
+func together(letters []Letter, do func(Letter) error) []error {
+	errs := make([]error, len(letters))
+	slots := make(chan struct{}, atOnce)
+	var wait sync.WaitGroup
+	for i, letter := range letters {
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = do(letter)
+		})
+	}
+	wait.Wait()
+	return errs
 }
 
 // lay puts a letter under its name; durable after Sync.

@@ -29,10 +29,11 @@ var errShort = errors.New("kept draft: its file is shorter than its ranges")
 // the logical end only: what the file holds at a written range was really
 // written there once, so ranges that were kept stay true after a crash.
 type draft struct {
-	store *Store
-	id    string
-	max   int64
-	kept  atomic.Bool // a row of kept names it
+	store  *Store
+	id     string
+	max    int64
+	urgent bool        // the floor does not count (spool.Urgent)
+	kept   atomic.Bool // a row of kept names it
 
 	mu      sync.Mutex
 	size    int64
@@ -61,10 +62,12 @@ func (s *Store) NewDraft(ctx context.Context, max int64) (spool.Draft, error) {
 	if err := errors.Join(ctx.Err(), s.stopped()); err != nil {
 		return nil, err
 	}
-	if err := s.room(0); err != nil {
+	urgent := spool.IsUrgent(ctx)
+	if err := s.room(0); err != nil && !urgent {
 		return nil, fmt.Errorf("draft: %w", err)
 	}
 	d := s.newDraft(rand.Text(), max)
+	d.urgent = urgent
 	s.files.mu.Lock()
 	s.files.live[d.id] = d
 	s.files.mu.Unlock()
@@ -160,7 +163,7 @@ func (d *draft) WriteAt(p []byte, off int64) (int, error) {
 // put writes into the file.
 func (d *draft) put(p []byte, off int64) error {
 	if d.paid -= int64(len(p)); d.paid < 0 {
-		if err := d.store.room(int64(len(p))); err != nil {
+		if err := d.store.room(int64(len(p))); err != nil && !d.urgent {
 			d.paid = 0
 			return fmt.Errorf("draft: %w", err)
 		}

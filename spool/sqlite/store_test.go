@@ -130,6 +130,17 @@ func TestFloor(t *testing.T) {
 			t.Errorf("%s below the floor: got %v, want %v", what, err, spool.ErrFull)
 		}
 	}
+	urgent, err := s.NewDraft(spool.Urgent(ctx), 4<<20)
+	if err != nil {
+		t.Fatalf("urgent draft below the floor: %v", err)
+	}
+	defer urgent.Discard()
+	if _, err := urgent.WriteAt(make([]byte, 3<<20), 0); err != nil {
+		t.Errorf("urgent write below the floor: %v", err)
+	}
+	if err := s.Update(spool.Urgent(ctx), func(tx spool.Tx) error { return tx.Insert(spool.Item{ID: 4, Queue: "out", State: "available"}) }); err != nil {
+		t.Errorf("urgent insert below the floor: %v", err)
+	}
 	it.State, it.Version = "accepted", 1
 	if err := s.Update(ctx, func(tx spool.Tx) error {
 		_, err := tx.Append(spool.Event{ID: 3, Item: 1, Kind: "k"})

@@ -36,7 +36,11 @@ type request struct {
 // its turn drops it; once begun it is awaited. A change that panics is undone
 // alone and the panic is returned as an error.
 func (s *Store) Update(ctx context.Context, change func(spool.Tx) error) error {
-	return s.change(ctx, func(t *tx) error { return change(t) })
+	urgent := spool.IsUrgent(ctx)
+	return s.change(ctx, func(t *tx) error {
+		t.fresh = urgent // the floor is not asked
+		return change(t)
+	})
 }
 
 func (s *Store) change(ctx context.Context, change func(*tx) error) error {
