@@ -19,6 +19,9 @@ type Signer struct {
 	Certificate *pki.Certificate
 	// Chain is put into the container beside the certificate: intermediates.
 	Chain []*pki.Certificate
+	// Digest is what to hash with; empty leaves the choice to the key's family:
+	// see algorithm.ForSigning.
+	Digest der.OID
 }
 
 // SignOptions are the conditions of a signing.
@@ -73,18 +76,21 @@ func (s Signer) sign(rand io.Reader, content []byte, at time.Time) (digest, sign
 	if !algorithm.SameKey(s.Key.Public(), s.Certificate.PublicKey) {
 		return nil, nil, errors.New("certificate is of another key")
 	}
-	d, algorithmID, err := algorithm.ForSigning(s.Key.Public())
+	// Of the two forms of the public key the certificate's says more: the
+	// substitution block.
+	public := s.Certificate.PublicKey
+	d, algorithmID, err := algorithm.ForSigningWith(public, s.Digest)
 	if err != nil {
 		return nil, nil, err
 	}
 	digest = der.Sequence(d.OID.Encode())
 	attrs := [][]byte{
 		cms.NewAttribute(cms.AttrContentType, cms.Data.Encode()),
-		cms.NewAttribute(cms.AttrDigest, der.OctetString(hashed(d, s.Key.Public(), content))),
+		cms.NewAttribute(cms.AttrDigest, der.OctetString(hashed(d, public, content))),
 		cms.NewAttribute(cms.AttrSigningTime, der.Time(at)),
 		cms.NewAttribute(cms.AttrSigningCert2, signingCertificate(d, s.Certificate)),
 	}
-	sum := hashed(d, s.Key.Public(), der.SetOf(attrs...))
+	sum := hashed(d, public, der.SetOf(attrs...))
 	value, err := s.Key.Sign(rand, sum, d.Hash)
 	if err != nil {
 		return nil, nil, fmt.Errorf("key: %w", err)
@@ -103,7 +109,7 @@ func signingCertificate(d *algorithm.Digest, c *pki.Certificate) []byte {
 		id = append(id, der.Sequence(d.OID.Encode()))
 	}
 	id = append(id,
-		der.OctetString(hashed(d, nil, c.Raw)),
+		der.OctetString(hashed(d, c.PublicKey, c.Raw)),
 		der.Sequence(der.Sequence(der.Explicit(4, c.RawIssuer)), der.Value(der.TagInteger, c.RawSerial)))
 	return der.Sequence(der.Sequence(der.Sequence(id...)))
 }

@@ -33,9 +33,11 @@ const (
 	// transport), whose one part it is.
 	TransportWrapper Tolerance = "transport-wrapper"
 
-	// LegacySBox and BigEndianSignature are known names without effect as yet: what
-	// they would allow is refused.
-	LegacySBox         Tolerance = "legacy-sbox"
+	// LegacySBox: a key of the signer or of an authority names another
+	// substitution block than DKE No 1.
+	LegacySBox Tolerance = "legacy-sbox"
+	// BigEndianSignature: the signature is under the big-endian identifier of
+	// DSTU 4145, its value the usual one reversed.
 	BigEndianSignature Tolerance = "big-endian-signature"
 )
 

@@ -2,6 +2,62 @@
 
 package gf2m
 
-func fast257(f *Field[E5]) *Field[E5] { return f }
+import "golang.org/x/sys/cpu"
 
-func fast431(f *Field[E7]) *Field[E7] { return f }
+var hasCLMUL = cpu.X86.HasPCLMULQDQ && cpu.X86.HasAVX
+
+//go:noescape
+func mul257asm(z, x, y *E5)
+
+//go:noescape
+func sqr257asm(z, x *E5)
+
+//go:noescape
+func sqrN257asm(z, x *E5, n int)
+
+//go:noescape
+func double257asm(p *Point[E5])
+
+//go:noescape
+func addMixed257asm(p *Point[E5], q *Affine[E5]) bool
+
+//go:noescape
+func step257asm(x1, z1, x2, z2, x, c *E5)
+
+//go:noescape
+func mul431asm(z, x, y *E7)
+
+//go:noescape
+func sqr431asm(z, x *E7)
+
+//go:noescape
+func sqrN431asm(z, x *E7, n int)
+
+//go:noescape
+func double431asm(p *Point[E7])
+
+//go:noescape
+func addMixed431asm(p *Point[E7], q *Affine[E7]) bool
+
+//go:noescape
+func step431asm(x1, z1, x2, z2, x, c *E7)
+
+func fast257(f *Field[E5]) *Field[E5] {
+	if hasCLMUL {
+		f.name = "pclmulqdq"
+		f.mul, f.mulCT, f.sqr, f.sqrN = mul257asm, mul257asm, sqr257asm, sqrN257asm
+		f.double, f.doubleA = double257asm, 0
+		f.addMixed, f.step = addMixed257asm, step257asm
+	}
+	return f
+}
+
+func fast431(f *Field[E7]) *Field[E7] {
+	if hasCLMUL {
+		f.name = "pclmulqdq"
+		f.mul, f.mulCT, f.sqr, f.sqrN = mul431asm, mul431asm, sqr431asm, sqrN431asm
+		f.double, f.doubleA = double431asm, 1
+		f.addMixed, f.step = addMixed431asm, step431asm
+	}
+	return f
+}
