@@ -9,11 +9,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/brama-gateway/brama/crypto/dstu4145"
 	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/internal/shareddata"
+	"github.com/brama-gateway/brama/crypto/keyfile"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/crypto/pki/issue"
 	"github.com/brama-gateway/brama/crypto/pki/pkitest"
+	"github.com/brama-gateway/brama/crypto/transport"
 )
 
 func inSection(label string, body []byte) []byte {
@@ -108,6 +111,76 @@ func TestTransportWrapper(t *testing.T) {
 	}
 	if got := MessageDigests(inSection("UA1_SIGN", beside)); len(got) != 1 {
 		t.Error("digests", got)
+	}
+}
+
+// TestKEPWrapped: the wrapped and the encrypted signatures of the КЕП set, the
+// sandwich of sign, encrypt and sign among them, pass layer by layer.
+func TestKEPWrapped(t *testing.T) {
+	t.Parallel()
+	k := readKEP(t)
+	strict := Options{At: kepTime, Trust: k.store(), Tolerate: Tolerances{NoRevocation: true}}
+	lenient := Options{At: kepTime, Trust: k.store(), Tolerate: Tolerances{NoRevocation: true, TransportWrapper: true}}
+	read := func(name ...string) []byte { return shareddata.Read(t, append([]string{k.dir}, name...)...) }
+	var keys []enveloped.Key
+	for _, name := range []string{"ee_director_kep257", "ee_person_kep431"} {
+		entries, err := keyfile.Open(read("pki", "keys", name+".p8"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		curve := map[int]*dstu4145.Curve{257: dstu4145.DSTU257(), 431: dstu4145.DSTU431()}[entries[0].DSTU.M]
+		private, err := dstu4145.NewPrivateKey(curve, entries[0].DSTU.D, dstu4145.BigEndian)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := enveloped.NewKey(readCertificate(t, k.dir, "pki", "certs", name+".cer"), private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	open := func(b []byte) []byte {
+		t.Helper()
+		o, err := enveloped.Decrypt(b, keys, k.signatories...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.Content
+	}
+	pass := func(name string, b []byte, o Options) []byte {
+		t.Helper()
+		r := Validate(Input{Container: b}, o)
+		if verdict(r) != "TOTAL-PASSED" {
+			t.Errorf("%s: %s (%s)", name, verdict(r), r.Detail)
+		}
+		return r.Content
+	}
+	part := func(b []byte) []byte {
+		t.Helper()
+		f, err := transport.Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := f.Payload()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Data
+	}
+	pass("signed_then_enveloped", open(read("enveloped", "signed_then_enveloped.p7e")), strict)
+	for _, name := range []string{"sign_plain.p7s", "sign_headers.p7s"} {
+		b := read("transport", name)
+		if r := Validate(Input{Container: b}, strict); verdict(r) != "TOTAL-FAILED FORMAT_FAILURE" {
+			t.Errorf("%s without the flag: %s", name, verdict(r))
+		}
+		pass(name, b, lenient)
+	}
+	inner := pass("sign_crypt_sign", read("transport", "sign_crypt_sign.dat"), lenient)
+	pass("sign_crypt_sign, inside", open(part(inner)), lenient)
+	// Encrypted without a signature: it opens, and is worth nothing.
+	bare := open(part(read("transport", "crypt_with_cert.dat")))
+	if !bytes.Equal(bare, read("enveloped", "plaintext.txt")) {
+		t.Errorf("crypt_with_cert: %q", bare)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"strings"
 
 	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/der"
@@ -43,6 +42,7 @@ func (k gostKey) SharedX(peer crypto.PublicKey) ([]byte, error) {
 type dstuKey struct {
 	private Agreement
 	public  *dstu4145.PublicKey
+	spki    []byte // of the certificate
 }
 
 func newDSTU(c *pki.Certificate, private crypto.PrivateKey) (opener, error) {
@@ -60,150 +60,48 @@ func newDSTU(c *pki.Certificate, private crypto.PrivateKey) (opener, error) {
 	if !public.Equal(a.Public()) {
 		return nil, fmt.Errorf("DSTU 4145 key: %w", ErrKey)
 	}
-	return dstuKey{private: a, public: public}, nil
+	return dstuKey{private: a, public: public, spki: c.RawSPKI}, nil
 }
 
 func isDSTU(c *pki.Certificate) bool {
-	r, err := der.NewReader(c.RawSPKI, der.DER).Sequence()
-	if err != nil {
-		return false
-	}
-	id, err := algorithm.ReadIdentifier(r)
-	return err == nil && strings.HasPrefix(string(id.OID), dstu4145.OIDLittleEndian)
+	_, ok := c.PublicKey.(*algorithm.DSTUKey)
+	return ok
 }
 
-// dstuPublic reads the key of a certificate.
-func dstuPublic(c *pki.Certificate) (*dstu4145.PublicKey, error) {
-	r, err := der.NewReader(c.RawSPKI, der.DER).Sequence()
-	if err != nil {
-		return nil, err
+// dstuPublic gives the point of a certificate's key.
+func dstuPublic(c *pki.Certificate) (*dstu4145.PublicKey, error) { return point(c.PublicKey) }
+
+// point gives the point of a key of DSTU 4145. Keys with another substitution block
+// than DKE No 1 are refused: with which one their derivation is done, no text says
+// and no real message shows.
+func point(key crypto.PublicKey) (*dstu4145.PublicKey, error) {
+	k, ok := key.(*algorithm.DSTUKey)
+	if !ok || k.Point == nil || algorithm.LegacySBox(key) {
+		return nil, fmt.Errorf("public key: %w", ErrUnsupported)
 	}
-	id, err := algorithm.ReadIdentifier(r)
-	if err != nil {
-		return nil, err
-	}
-	bits, unused, err := r.BitString()
-	if err != nil {
-		return nil, err
-	}
-	if unused != 0 || !r.Empty() {
-		return nil, fmt.Errorf("public key is malformed: %w", ErrUnsupported)
-	}
-	return readDSTU(id, bits, nil)
+	return k.Point, nil
 }
 
-// readDSTU reads a public key: the algorithm and the octets of the BIT STRING,
-// which are an OCTET STRING with the compressed point. Where the parameters are
-// left out the key is on curve.
-func readDSTU(id algorithm.Identifier, bits []byte, curve *dstu4145.Curve) (*dstu4145.PublicKey, error) {
-	var order dstu4145.Order
-	switch id.OID {
-	case dstu4145.OIDLittleEndian:
-		order = dstu4145.LittleEndian
-	case dstu4145.OIDBigEndian:
-		order = dstu4145.BigEndian
-	default:
-		return nil, fmt.Errorf("public key %s: %w", id.OID, ErrUnsupported)
-	}
-	if id.Params != nil && !bytes.Equal(id.Params, der.Null()) {
-		var err error
-		if curve, err = readCurve(id.Params, order); err != nil {
-			return nil, err
-		}
-	}
-	r := der.NewReader(bits, der.DER)
-	point, err := r.OctetString()
-	if err != nil || !r.Empty() {
-		return nil, fmt.Errorf("public key is malformed: %w", ErrUnsupported)
-	}
-	return dstu4145.NewPublicKey(curve, point, order)
-}
-
-// readCurve reads DSTU4145Params (z1399-12).
-func readCurve(params []byte, order dstu4145.Order) (*dstu4145.Curve, error) {
-	bad := fmt.Errorf("parameters of the public key: %w", ErrUnsupported)
-	r, err := der.NewReader(params, der.DER).Sequence()
-	if err != nil {
-		return nil, bad
-	}
-	var curve *dstu4145.Curve
-	if r.Peek(der.Universal, der.TagOID) {
-		oid, err := r.OID()
-		if err != nil {
-			return nil, bad
-		}
-		if curve, err = dstu4145.CurveByOID(string(oid)); err != nil {
-			return nil, bad
-		}
-	} else if curve, err = readExplicit(r, order); err != nil {
-		return nil, bad
-	}
-	if !r.Empty() {
-		box, err := r.OctetString()
-		no1 := gost28147.DKE1.Packed()
-		if err != nil || !bytes.Equal(box, no1[:]) || !r.Empty() {
-			return nil, bad
-		}
-	}
-	return curve, nil
-}
-
-// readExplicit reads ECBinary.
-func readExplicit(r *der.Reader, order dstu4145.Order) (*dstu4145.Curve, error) {
-	in, err := r.Sequence()
-	if err != nil {
-		return nil, err
-	}
-	if in.Peek(der.Context, 0) {
-		if _, err := in.Explicit(0); err != nil {
-			return nil, err
-		}
-	}
-	p := dstu4145.Parameters{Order: order}
-	field, err := in.Sequence()
-	if err != nil {
-		return nil, err
-	}
-	if p.M, err = field.Int(1024); err != nil {
-		return nil, err
-	}
-	middle := field
-	if field.Peek(der.Universal, der.TagSequence) {
-		if middle, err = field.Sequence(); err != nil {
-			return nil, err
-		}
-	}
-	for !middle.Empty() && len(p.K) < 3 {
-		k, err := middle.Int(1024)
+// ephemeral reads a sender's key beside its algorithm. Where the parameters are
+// left out they are those of the recipient's key, whose SubjectPublicKeyInfo own is.
+func ephemeral(id algorithm.Identifier, bits, own []byte) (*dstu4145.PublicKey, error) {
+	raw := id.Raw
+	if id.Params == nil || bytes.Equal(id.Params, der.Null()) {
+		r, err := der.NewReader(own, der.DER).Sequence()
 		if err != nil {
 			return nil, err
 		}
-		p.K = append(p.K, k)
+		of, err := algorithm.ReadIdentifier(r)
+		if err != nil || of.OID != id.OID {
+			return nil, fmt.Errorf("public key %s: %w", id.OID, ErrUnsupported)
+		}
+		raw = of.Raw
 	}
-	if err := middle.End(); err != nil {
-		return nil, err
-	}
-	if err := field.End(); err != nil {
-		return nil, err
-	}
-	if p.A, err = in.Int(1); err != nil {
-		return nil, err
-	}
-	if p.B, err = in.OctetString(); err != nil {
-		return nil, err
-	}
-	n, err := in.Expect(der.Universal, der.TagInteger)
+	key, err := algorithm.ParseKey(der.Sequence(raw, der.BitString(bits)))
 	if err != nil {
 		return nil, err
 	}
-	p.N = n.Content
-	if p.BP, err = in.OctetString(); err != nil {
-		return nil, err
-	}
-	if err := in.End(); err != nil {
-		return nil, err
-	}
-	return p.Curve()
+	return point(key)
 }
 
 // kek derives the key encryption key of z1398-12 from the x-coordinate of the
@@ -232,7 +130,7 @@ func (k dstuKey) contentKey(r *Recipient, size int, from func(Name) *pki.Certifi
 	}
 	var peer *dstu4145.PublicKey
 	if r.OriginatorPK != nil {
-		peer, err = readDSTU(r.OriginatorID, r.OriginatorPK, k.public.Curve())
+		peer, err = ephemeral(r.OriginatorID, r.OriginatorPK, k.spki)
 	} else {
 		sender := from(r.Originator)
 		if sender == nil {
@@ -320,15 +218,15 @@ func senderOf(rand io.Reader, curve *dstu4145.Curve, own *Key) (sender Agreement
 		}
 		return k.private, nameOf(own.certificate), ukm, nil
 	}
-	ephemeral, err := dstu4145.GenerateKey(curve, rand)
+	once, err := dstu4145.GenerateKey(curve, rand)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("ephemeral key: %w", err)
 	}
-	public, _ := ephemeral.Public().(*dstu4145.PublicKey)
+	public, _ := once.Public().(*dstu4145.PublicKey)
 	from = der.Sequence(
 		der.Sequence(der.OID(dstu4145.OIDLittleEndian).Encode(), der.Sequence(der.OID(curve.OID()).Encode())),
 		der.BitString(der.OctetString(public.Bytes(dstu4145.LittleEndian))),
 	)
 	from[0] = 0xa1
-	return gostKey{ephemeral}, from, nil, nil
+	return gostKey{once}, from, nil, nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/cms"
 	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/dstu4145"
@@ -76,16 +77,19 @@ func rsaRecipient(t testing.TB, p *pkitest.PKI) Key {
 }
 
 // dstuCertificate is only what this package reads of a certificate.
-func dstuCertificate(public *dstu4145.PublicKey) *pki.Certificate {
+func dstuCertificate(t testing.TB, public *dstu4145.PublicKey) *pki.Certificate {
+	t.Helper()
 	spki := der.Sequence(
 		der.Sequence(der.OID(dstu4145.OIDLittleEndian).Encode(), der.Sequence(der.OID(public.Curve().OID()).Encode())),
 		der.BitString(der.OctetString(public.Bytes(dstu4145.LittleEndian))),
 	)
+	key, err := algorithm.ParseKey(spki)
+	must(t, err)
 	serial := big.NewInt(<-serials)
 	return &pki.Certificate{
 		RawIssuer: issue.Subject{Organization: "TEST", CommonName: "DSTU CA"}.Encode(),
 		Serial:    serial, RawSerial: serial.Bytes(),
-		RawSPKI: spki, KeyUsage: pki.KeyAgreement, HasKeyUsage: true,
+		RawSPKI: spki, PublicKey: key, KeyUsage: pki.KeyAgreement, HasKeyUsage: true,
 	}
 }
 
@@ -93,7 +97,7 @@ func dstuRecipient(t testing.TB, curve *dstu4145.Curve) Key {
 	t.Helper()
 	k, err := dstu4145.GenerateKey(curve, rand.Reader)
 	must(t, err)
-	return newKey(t, dstuCertificate(k.Public().(*dstu4145.PublicKey)), k)
+	return newKey(t, dstuCertificate(t, k.Public().(*dstu4145.PublicKey)), k)
 }
 
 func certificates(keys ...Key) (out []*pki.Certificate) {

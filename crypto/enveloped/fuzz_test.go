@@ -16,7 +16,7 @@ func fuzzKeys(t testing.TB) []Key {
 	t.Helper()
 	d, err := dstu4145.NewPrivateKey(dstu4145.DSTU257(), bytes.Repeat([]byte{0x11}, 30), dstu4145.LittleEndian)
 	must(t, err)
-	gost := dstuCertificate(d.Public().(*dstu4145.PublicKey))
+	gost := dstuCertificate(t, d.Public().(*dstu4145.PublicKey))
 	gost.RawSerial = []byte{1}
 	e, err := ecdh.P256().NewPrivateKey(bytes.Repeat([]byte{0x22}, 32))
 	must(t, err)

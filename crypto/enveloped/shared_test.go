@@ -2,42 +2,38 @@ package enveloped
 
 import (
 	"bytes"
-	"crypto/cipher"
-	"crypto/hmac"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"hash"
 	"strings"
 	"testing"
 
-	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/cms"
 	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/dstu4145"
-	"github.com/brama-gateway/brama/crypto/gost28147"
-	"github.com/brama-gateway/brama/crypto/gost34311"
 	"github.com/brama-gateway/brama/crypto/internal/shareddata"
+	"github.com/brama-gateway/brama/crypto/keyfile"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
-// readPKCS8 reads a DSTU 4145 key of the data set: the number is little-endian.
-func readPKCS8(t testing.TB, b []byte) *dstu4145.PrivateKey {
+// readKeys opens a key container of the data set.
+func readKeys(t testing.TB, b []byte, password string) (out []*dstu4145.PrivateKey) {
 	t.Helper()
-	r, err := der.NewReader(b, der.DER).Sequence()
+	entries, err := keyfile.Open(b, []byte(password))
 	must(t, err)
-	_, err = r.Int(1)
-	must(t, err)
-	id, err := algorithm.ReadIdentifier(r)
-	must(t, err)
-	curve, err := readCurve(id.Params, dstu4145.LittleEndian)
-	must(t, err)
-	d, err := r.OctetString()
-	must(t, err)
-	k, err := dstu4145.NewPrivateKey(curve, d, dstu4145.LittleEndian)
-	must(t, err)
-	return k
+	for _, e := range entries {
+		if e.DSTU == nil {
+			continue
+		}
+		curve := dstu4145.DSTU257()
+		if e.DSTU.M == 431 {
+			curve = dstu4145.DSTU431()
+		}
+		k, err := dstu4145.NewPrivateKey(curve, e.DSTU.D, dstu4145.BigEndian)
+		must(t, err)
+		out = append(out, k)
+	}
+	return out
 }
 
 func readCertificate(t testing.TB, b []byte) *pki.Certificate {
@@ -54,7 +50,7 @@ func TestShared(t *testing.T) {
 	read := func(name ...string) []byte { return shareddata.Read(t, append([]string{dir}, name...)...) }
 	certificate := func(name string) *pki.Certificate { return readCertificate(t, read("pki", "certs", name+".cer")) }
 	key := func(name string) Key {
-		return newKey(t, certificate(name), readPKCS8(t, read("pki", "keys", name+".p8")))
+		return newKey(t, certificate(name), readKeys(t, read("pki", "keys", name+".p8"), "")[0])
 	}
 	director, person := key("ee_director_kep257"), key("ee_person_kep431")
 	sender := certificate("ee_person_sign")
@@ -112,7 +108,7 @@ func TestReal(t *testing.T) {
 		c, err := Parse(read("enveloped", name+".p7e"))
 		must(t, err)
 		// The recipient's certificate is not in the set; the container names it.
-		recipient := dstuCertificate(private.Public().(*dstu4145.PublicKey))
+		recipient := dstuCertificate(t, private.Public().(*dstu4145.PublicKey))
 		recipient.RawIssuer, recipient.RawSerial = c.Recipients[0].Name.Issuer, c.Recipients[0].Name.Serial
 		want := map[string]string{"jkurwa_enc": "123", "uapki_static": "The quick brown fox jumps over the lazy dog"}[name]
 		got, err := c.Open([]Key{newKey(t, recipient, private)}, known...)
@@ -120,14 +116,14 @@ func TestReal(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got.Content, err)
 		}
 	}
-	open("jkurwa_enc", readPKCS8(t, read("enveloped", "Key40A0.p8")), readCertificate(t, read("enveloped", "SELF_SIGNED_ENC_6929.cer")))
+	open("jkurwa_enc", readKeys(t, read("enveloped", "Key40A0.p8"), "")[0], readCertificate(t, read("enveloped", "SELF_SIGNED_ENC_6929.cer")))
 
 	c, err := Parse(read("enveloped", "uapki_static.p7e"))
 	must(t, err)
 	// This one its sender encrypted to himself. His keys are in a PKCS #12 file:
 	// whichever fits.
-	for _, private := range readPKCS12(t, read("containers", "test-diia.p12"), "testpassword") {
-		recipient := dstuCertificate(private.Public().(*dstu4145.PublicKey))
+	for _, private := range readKeys(t, read("containers", "test-diia.p12"), "testpassword") {
+		recipient := dstuCertificate(t, private.Public().(*dstu4145.PublicKey))
 		recipient.RawIssuer, recipient.RawSerial = c.Recipients[0].Name.Issuer, c.Recipients[0].Name.Serial
 		got, err := c.Open([]Key{newKey(t, recipient, private)})
 		if err == nil {
@@ -138,73 +134,6 @@ func TestReal(t *testing.T) {
 		}
 	}
 	t.Error("uapki_static: no key opens it")
-}
-
-// readPKCS12 finds the keys under PBES2 with GOST in a PKCS #12 file, without
-// judging the rest of it.
-func readPKCS12(t testing.TB, file []byte, password string) (keys []*dstu4145.PrivateKey) {
-	t.Helper()
-	const pbes2 = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"
-	for i := range file {
-		if file[i] != 0x30 {
-			continue
-		}
-		r := der.NewReader(file[i:], der.BER)
-		in, err := r.Sequence()
-		if err != nil {
-			continue
-		}
-		id, err := algorithm.ReadIdentifier(in)
-		if err != nil || !bytes.Contains(id.Raw[:min(len(id.Raw), 16)], []byte(pbes2)) {
-			continue
-		}
-		body, err := in.OctetString()
-		if err != nil {
-			continue
-		}
-		keys = append(keys, readPKCS8(t, openPBES2(t, id, body, password)))
-	}
-	return keys
-}
-
-func openPBES2(t testing.TB, id algorithm.Identifier, body []byte, password string) []byte {
-	t.Helper()
-	r, err := der.NewReader(id.Params, der.DER).Sequence()
-	must(t, err)
-	kdf, err := algorithm.ReadIdentifier(r)
-	must(t, err)
-	enc, err := algorithm.ReadIdentifier(r)
-	must(t, err)
-	k, err := der.NewReader(kdf.Params, der.DER).Sequence()
-	must(t, err)
-	salt, err := k.OctetString()
-	must(t, err)
-	rounds, err := k.Int(1 << 20)
-	must(t, err)
-	mac := hmac.New(func() hash.Hash { return gost34311.New(nil) }, []byte(password))
-	mac.Write(salt)
-	mac.Write(binary.BigEndian.AppendUint32(nil, 1))
-	u := mac.Sum(nil)
-	key := bytes.Clone(u)
-	for range rounds - 1 {
-		mac.Reset()
-		mac.Write(u)
-		u = mac.Sum(u[:0])
-		for i := range key {
-			key[i] ^= u[i]
-		}
-	}
-	c := &Container{Cipher: enc}
-	iv, box, err := c.gostParams()
-	must(t, err)
-	g, err := gost28147.NewCipher(key, box)
-	must(t, err)
-	var s cipher.Stream
-	s, err = g.NewCFBDecrypter(iv)
-	must(t, err)
-	out := make([]byte, len(body))
-	s.XORKeyStream(out, body)
-	return out
 }
 
 // TestDerivation: shared point, shared information and derived key.
