@@ -82,7 +82,7 @@ type Seal struct {
 
 // Decrypt is the keys for what arrives encrypted.
 type Decrypt struct {
-	Key         []string `yaml:"key" path:"key" doc:"Private keys: RSA or EC, PEM. Only their owner may read them (chmod 600)."`
+	Key         []string `yaml:"key" path:"key" doc:"Private keys without a password: RSA or EC in PEM, DSTU 4145 as PKCS #8. Only their owner may read them (chmod 600)."`
 	Certificate []string `yaml:"certificate" path:"file" doc:"Their certificates, PEM, in the same order: the first belongs to the first key. Clients encrypt to these."`
 }
 

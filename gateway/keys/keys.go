@@ -13,7 +13,9 @@ import (
 	"os"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/dstu4145"
 	"github.com/brama-gateway/brama/crypto/enveloped"
+	"github.com/brama-gateway/brama/crypto/keyfile"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -51,28 +53,63 @@ func Seal(keyFile, certificateFile string, chainFiles []string) (cades.Signer, e
 }
 
 // Decrypt reads the keys for what arrives encrypted, each with the certificate of
-// the same place, and proves that they belong together.
+// the same place, and proves that they belong together: RSA, EC and DSTU 4145, in
+// any container of package keyfile that has no password.
 func Decrypt(keyFiles, certificateFiles []string) ([]enveloped.Key, error) {
 	if len(keyFiles) != len(certificateFiles) {
 		return nil, fmt.Errorf("decrypt: %d keys and %d certificates; each key needs its own", len(keyFiles), len(certificateFiles))
 	}
 	var out []enveloped.Key
 	for i, f := range keyFiles {
-		key, err := Private(f)
-		if err != nil {
-			return nil, err
-		}
 		certs, err := Certificates(certificateFiles[i])
 		if err != nil {
 			return nil, err
 		}
-		k, err := enveloped.NewKey(certs[0], key)
+		k, err := opening(f, certs[0])
 		if err != nil {
 			return nil, fmt.Errorf("%s and %s: %w", f, certificateFiles[i], err)
 		}
 		out = append(out, k)
 	}
 	return out, nil
+}
+
+// opening finds in a key file the key of a certificate.
+func opening(file string, certificate *pki.Certificate) (enveloped.Key, error) {
+	data, err := read(file)
+	if err != nil {
+		return enveloped.Key{}, err
+	}
+	entries, err := keyfile.Open(data, nil)
+	switch {
+	case errors.Is(err, keyfile.ErrPassword):
+		return enveloped.Key{}, ErrEncrypted
+	case err != nil:
+		return enveloped.Key{}, err
+	}
+	for _, e := range entries {
+		private := crypto.PrivateKey(e.Signer)
+		if e.DSTU != nil {
+			if private, err = dstu(e.DSTU); err != nil {
+				return enveloped.Key{}, err
+			}
+		}
+		if k, err := enveloped.NewKey(certificate, private); err == nil {
+			return k, nil
+		}
+	}
+	return enveloped.Key{}, fmt.Errorf("the key is not that of the certificate: %w", enveloped.ErrKey)
+}
+
+// dstu puts a key of DSTU 4145 on its curve. That its parameters are the curve's is
+// seen when it fits its certificate.
+func dstu(k *keyfile.DSTUKey) (crypto.PrivateKey, error) {
+	for _, c := range dstu4145.Curves() {
+		if c.M() == k.M {
+			return dstu4145.NewPrivateKey(c, k.D, dstu4145.BigEndian)
+		}
+	}
+	return nil, dstu4145.ErrCurve
 }
 
 // Private reads a private key: PEM of PKCS #8 (RFC 5958), SEC 1 (RFC 5915) or
