@@ -8,9 +8,9 @@
 // with this code may learn of the key by timing its cache; the modes are meant
 // for opening one's own containers and messages, not for an oracle.
 //
-// References: GOST 28147-89; order of the Ministry of Justice and the
-// Administration of the State Special Communications Service No 1236/5/453
-// (z1398-12) for the wrap, order No 2782/5/689 for the containers.
+// References: GOST 28147-89 (through RFC 5830). The text of the orders that prescribe
+// the wrap was not at hand: its form is taken from what public implementations do,
+// and their vectors hold.
 package gost28147
 
 import (

@@ -113,7 +113,7 @@ func TestShared(t *testing.T) {
 	v.run(t)
 }
 
-// The vector is of the self-test of a public implementation of order 1236/5/453.
+// The vector is of the self-test of a public implementation.
 func TestWrap(t *testing.T) {
 	t.Parallel()
 	wrapCase(t, "01000000010000000100000001000000ffffffffffffffffffffffffffffffff", "f477da7aa6424a88",
@@ -179,6 +179,9 @@ func TestSBox(t *testing.T) {
 		if err != nil || !a.Equal(box) {
 			t.Error("packed form differs:", err)
 		}
+		if a != box {
+			t.Error("known block made anew")
+		}
 		b, err := gost28147.FromRows(&rows)
 		if err != nil || !b.Equal(box) {
 			t.Error("rows differ:", err)
@@ -193,6 +196,31 @@ func TestSBox(t *testing.T) {
 	}
 }
 
+// TestRealSBoxes takes every block found in real keys.
+func TestRealSBoxes(t *testing.T) {
+	t.Parallel()
+	dir := shareddata.Dir(t, "kep", "real")
+	var list []struct{ DER string }
+	if err := json.Unmarshal(shareddata.Read(t, dir, "algids.json"), &list); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, x := range list {
+		// The block is the last element of the parameters.
+		b := unhex(t, x.DER)
+		if len(b) < 66 || b[len(b)-66] != 4 || b[len(b)-65] != 64 {
+			continue
+		}
+		n++
+		if _, err := gost28147.NewSBox(b[len(b)-64:]); err != nil {
+			t.Errorf("%x: %v", b[len(b)-64:], err)
+		}
+	}
+	if n < 10 {
+		t.Error("few blocks:", n)
+	}
+}
+
 // TestEncrypt4 holds the four side by side equal to one by one.
 func TestEncrypt4(t *testing.T) {
 	t.Parallel()
@@ -202,7 +230,7 @@ func TestEncrypt4(t *testing.T) {
 	for i := range keys {
 		raw := make([]byte, 32)
 		for j := range keys[i] {
-			keys[i][j] = uint32(i*0x9e3779b9+j*0x85ebca6b) ^ 0xdeadbeef
+			keys[i][j] = uint32(i)*0x9e3779b9 + uint32(j)*0x85ebca6b ^ 0xdeadbeef
 			for k := range 4 {
 				raw[4*j+k] = byte(keys[i][j] >> (8 * k))
 			}

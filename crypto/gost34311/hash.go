@@ -136,7 +136,7 @@ const (
 	c33 = 0xff00ffff000000ff
 )
 
-// step is the step function, sections 5.1 to 5.3 of GOST R 34.11-94.
+// step is the step function, RFC 5831, section 5.
 func (d *digest) step(m [4]uint64) {
 	var keys [4][8]uint32
 	u0, u1, u2, u3 := d.h[0], d.h[1], d.h[2], d.h[3]

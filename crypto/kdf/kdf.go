@@ -4,9 +4,9 @@
 // It asks nothing and bounds nothing: callers hold iteration counts from foreign
 // files to a limit first.
 //
-// References: RFC 8018, 5.2 (PBKDF2); RFC 7292, appendix B (PKCS #12); ANSI X9.63
-// and order 1236/5/453 (z1398-12) for key agreement; order 2782/5/689 for HMAC over
-// GOST 34.311.
+// References: RFC 8018, 5.2 (PBKDF2); RFC 7292, appendix B (PKCS #12). The KDF of key
+// agreement is that of ANSI X9.63 with one block; its form, and that of the container
+// of IIT, is taken from what public implementations do, and their vectors hold.
 package kdf
 
 import (

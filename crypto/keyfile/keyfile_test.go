@@ -20,3 +20,12 @@ func files(t *testing.T, dir string) []string {
 	}
 	return names
 }
+
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

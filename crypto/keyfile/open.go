@@ -15,9 +15,9 @@
 // against its certificate.
 //
 // References: RFC 5958 (PKCS #8), RFC 8018 (PBES2), RFC 7292 (PKCS #12), RFC 5915
-// and RFC 8017 (plain EC and RSA keys), order 2782/5/689 (GOST in them). Key-6.dat
-// and JKS have no published text; their form is taken from real files and from what
-// public implementations read.
+// and RFC 8017 (plain EC and RSA keys). The orders that put GOST into them were not at
+// hand, Key-6.dat and JKS have no published text: these forms are taken from real
+// files and from what public implementations read.
 package keyfile
 
 import (

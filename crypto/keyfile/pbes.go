@@ -23,7 +23,6 @@ import (
 const (
 	oidPBES2     der.OID = "1.2.840.113549.1.5.13"
 	oidPBKDF2    der.OID = "1.2.840.113549.1.5.12"
-	oidPBE3DES   der.OID = "1.2.840.113549.1.12.1.3"
 	oidHMACGOST  der.OID = "1.2.804.2.1.1.1.1.1.2"
 	oidGOST34311 der.OID = "1.2.804.2.1.1.1.1.2.1"
 	oidGOSTCTR   der.OID = "1.2.804.2.1.1.1.1.1.1.2"
@@ -114,11 +113,11 @@ func (o *opener) scheme(alg []byte) (scheme, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encryption algorithm %s: %w", oid, ErrUnsupported)
 	}
-	switch oid {
-	case oidPBES2:
+	if oid == oidPBES2 {
 		return o.pbes2(p)
-	case oidPBE3DES:
-		return o.pbe3DES(p)
+	}
+	if legacy[oid].size != 0 {
+		return o.pbes12(oid, p)
 	}
 	return nil, fmt.Errorf("encryption algorithm %s: %w", oid, ErrUnsupported)
 }
@@ -291,8 +290,19 @@ func cbc(c cipher.Block, iv, data []byte) ([]byte, error) {
 	return out[:len(out)-pad], nil
 }
 
-// pbe3DES is pbeWithSHAAnd3-KeyTripleDES-CBC, RFC 7292, appendix C.
-func (o *opener) pbe3DES(r *der.Reader) (scheme, error) {
+// legacy are the schemes of RFC 7292, appendix C, that are still met: the length of
+// the key and the cipher, all in CBC with blocks of 8 octets.
+var legacy = map[der.OID]struct {
+	size int
+	new  func(key []byte) (cipher.Block, error)
+}{
+	"1.2.840.113549.1.12.1.3": {24, des.NewTripleDESCipher},
+	"1.2.840.113549.1.12.1.5": {16, func(key []byte) (cipher.Block, error) { return newRC2(key), nil }},
+	"1.2.840.113549.1.12.1.6": {5, func(key []byte) (cipher.Block, error) { return newRC2(key), nil }},
+}
+
+// pbes12 reads the parameters of a scheme of RFC 7292, appendix C.
+func (o *opener) pbes12(oid der.OID, r *der.Reader) (scheme, error) {
 	salt, count, err := o.saltAndCount(r)
 	if err != nil {
 		return nil, err
@@ -300,16 +310,17 @@ func (o *opener) pbe3DES(r *der.Reader) (scheme, error) {
 	if err := o.spend(2 * count); err != nil { // two hashes make the key, one the vector
 		return nil, err
 	}
+	l := legacy[oid]
 	return func(password, data []byte) ([]byte, error) {
 		pw, ok := bmp(password)
 		if !ok {
 			return nil, ErrPassword
 		}
 		defer clear(pw)
-		key := kdf.PKCS12(sha1.New(), sha1.BlockSize, kdf.ForEncryption, pw, salt, count, 24)
+		key := kdf.PKCS12(sha1.New(), sha1.BlockSize, kdf.ForEncryption, pw, salt, count, l.size)
 		defer clear(key)
-		iv := kdf.PKCS12(sha1.New(), sha1.BlockSize, kdf.ForIV, pw, salt, count, des.BlockSize)
-		c, err := des.NewTripleDESCipher(key)
+		iv := kdf.PKCS12(sha1.New(), sha1.BlockSize, kdf.ForIV, pw, salt, count, 8)
+		c, err := l.new(key)
 		if err != nil {
 			return nil, err
 		}

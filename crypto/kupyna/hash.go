@@ -97,7 +97,7 @@ func (d *digest) Sum(b []byte) []byte {
 }
 
 // finish pads, hashes the rest and takes the highest octets of the last
-// transformation (section 7 of the standard).
+// transformation.
 func (d *digest) finish(out []byte) {
 	d.pad(d.n)
 	var last [wide]byte

@@ -8,7 +8,7 @@ import (
 // ErrKey: a KMAC key of another length than the code's.
 var ErrKey = errors.New("KMAC key length is not that of the digest")
 
-// mac is KMAC, section 10 of DSTU 7564: the hash of the padded key, the padded
+// mac is KMAC of DSTU 7564: the hash of the padded key, the padded
 // message and the inverted key.
 type mac struct {
 	digest
