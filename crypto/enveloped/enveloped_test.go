@@ -3,6 +3,8 @@ package enveloped
 import (
 	"bytes"
 	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -467,5 +469,47 @@ func TestHostile(t *testing.T) {
 	}
 	if _, err := Decrypt(box, []Key{{}}); !errors.Is(err, ErrNotForUs) {
 		t.Error("zero key:", err)
+	}
+}
+
+// TestAuthenticatedAttributes: what stands beside the content under the tag
+// (RFC 5083, 2.2) is covered by it.
+func TestAuthenticatedAttributes(t *testing.T) {
+	t.Parallel()
+	p := pkitest.New(t)
+	k := ecRecipient(t, p, elliptic.P256())
+	key := bytes.Repeat([]byte{3}, 32)
+	info, err := to(rand.Reader, k.certificate, key, Options{})
+	must(t, err)
+	block, err := aes.NewCipher(key)
+	must(t, err)
+	aead, err := cipher.NewGCM(block)
+	must(t, err)
+	nonce := make([]byte, gcmNonce)
+	attrs := der.SetOf(cms.NewAttribute(cms.AttrContentType, cms.Data.Encode()))
+	sealed := aead.Seal(nil, nonce, plain, attrs)
+	build := func(attrs []byte) []byte {
+		attrs = bytes.Clone(attrs)
+		attrs[0] = 0xa1
+		return der.Sequence(cms.TypeAuthEnveloped.Encode(), der.Explicit(0, der.Sequence(
+			der.Int(0), der.SetOf(info),
+			der.Sequence(cms.Data.Encode(), der.Sequence(aes256GCM.Encode(), der.Sequence(der.OctetString(nonce), der.Int(16))), der.Implicit(0, sealed[:len(plain)])),
+			attrs, der.OctetString(sealed[len(plain):]))))
+	}
+	got, err := Decrypt(build(attrs), []Key{k})
+	must(t, err)
+	if !bytes.Equal(got.Content, plain) {
+		t.Error("content differs")
+	}
+	other := der.SetOf(cms.NewAttribute(cms.AttrContentType, cms.TypeSignedData.Encode()))
+	if _, err := Decrypt(build(other), []Key{k}); err != ErrDamaged {
+		t.Error("other attributes:", err)
+	}
+	// A tag cut to fewer octets than its parameters say is no tag.
+	c, err := Parse(build(attrs))
+	must(t, err)
+	c.MAC = c.MAC[:12]
+	if _, err := c.Open([]Key{k}); err != ErrDamaged {
+		t.Error("short tag:", err)
 	}
 }
