@@ -210,6 +210,9 @@ func (c *Case) container(v *Verdict, p Piece) *cades.Report {
 		v.outer = o.outer
 		return refuse(signatureFinding(o.outer.Indication, o.outer.SubIndication))
 	}
+	if o.encrypted {
+		v.opened = o.container
+	}
 	rep = c.judgement(o.container, nil)
 	if o.encrypted && !o.proved && rep.Indication == cades.TotalFailed && !c.reading {
 		return refuse(notSigned())

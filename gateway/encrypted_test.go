@@ -146,8 +146,9 @@ func TestEncrypted(t *testing.T) {
 func TestEncryptedWay(t *testing.T) {
 	t.Parallel()
 	k := gostKey(t, 9005)
+	keys := []enveloped.Key{k}
 	r := gatewaytest.New(t, gatewaytest.Setup{
-		Options: func(o *gateway.Options) { o.Keys = []enveloped.Key{k} },
+		Options: func(o *gateway.Options) { o.Keys = keys },
 		Entry:   func(e *client.Entry) { e.Tolerate = []string{string(cades.TransportWrapper)} },
 	})
 	doc := r.DBF(1, 2)
@@ -161,7 +162,15 @@ func TestEncryptedWay(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
+	// A later gateway may not have the key any more.
+	keys = nil
+	r.Restart()
 	l := r.LeaseOne()
+	for _, p := range l.Submission.Parts {
+		if strings.HasPrefix(p.Name, ".") {
+			t.Errorf("the processor sees %+v", p)
+		}
+	}
 	in, err := r.Gateway.OpenPart(r.Ctx(), l.Submission.ID, "document")
 	fatal(t, err)
 	got, err := io.ReadAll(io.NewSectionReader(in, 0, in.Size()))

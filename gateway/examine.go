@@ -65,6 +65,7 @@ type Verdict struct {
 
 	fault     string        // where we panicked; for the log
 	encrypted bool          // it arrived encrypted
+	opened    []byte        // and this was in it, for keeping
 	outer     *cades.Report // on a signature around what was encrypted, if it did not pass
 }
 

@@ -393,7 +393,7 @@ func (g *Gateway) submission(ctx context.Context, r spool.Reader, it spool.Item)
 		return s, err
 	}
 	for _, p := range parts {
-		if p.Role == RoleVerdict || p.Role == RoleNotice {
+		if p.Role == RoleVerdict || p.Role == RoleNotice || p.Role == RoleOpened {
 			continue
 		}
 		s.Parts = append(s.Parts, Part{Name: p.Name, Role: string(p.Role), Size: p.Content.Size, SHA256: p.Content.SHA256})
@@ -432,6 +432,9 @@ func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Readi
 		}
 		for _, p = range parts {
 			if p.Role == RoleDocument || p.Role == RoleContainer {
+				if opened, err := r.Part(id, openedPart); err == nil {
+					p.Content = opened.Content
+				}
 				return nil
 			}
 		}

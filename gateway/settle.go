@@ -144,6 +144,12 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 	if err != nil {
 		return fmt.Errorf("submission %s: verdict: %w", it.ID, err)
 	}
+	var opened spool.Content
+	if v.Outcome == Accepted && v.opened != nil {
+		if opened, err = b.content(ctx, v.opened); err != nil {
+			return fmt.Errorf("submission %s: what was encrypted: %w", it.ID, err)
+		}
+	}
 	papers, err := b.receipts(ctx, files)
 	if err != nil {
 		return fmt.Errorf("submission %s: receipt: %w", it.ID, err)
@@ -191,6 +197,11 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 		if err := tx.AddPart(it.ID, verdictPart, RoleVerdict, kept, now); err != nil {
 			return err
 		}
+		if opened.SHA256 != "" {
+			if err := tx.AddPart(it.ID, openedPart, RoleOpened, opened, now); err != nil {
+				return err
+			}
+		}
 		for i, f := range files {
 			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleReceipt, papers[i], now); err != nil {
 				return err
@@ -211,6 +222,11 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 	g.changed()
 	return nil
 }
+
+// openedPart is the name of the part that keeps what an accepted encrypted
+// container held. The processor reads the document out of it, and it proves the
+// signatures, when the gateway's key is long gone.
+const openedPart = ".opened"
 
 // verdictPart is the name of the part that keeps the verdict; a name that no
 // client can use (CleanName).

@@ -26,6 +26,7 @@ const (
 	RoleSignature spool.Role = "signature" // a detached signature
 	RoleContainer spool.Role = "container" // a document and its signatures in one
 	RoleVerdict   spool.Role = "verdict"   // what the examination found
+	RoleOpened    spool.Role = "opened"    // the signed container out of an encrypted one that was accepted
 	RoleReceipt   spool.Role = "receipt"
 	RoleNotice    spool.Role = "notice" // held.txt, held.json
 	RoleStatement spool.Role = "statement"

@@ -31,7 +31,7 @@ type Config struct {
 	Admin     Admin     `yaml:"admin" doc:"The operator's way in."`
 	Intake    Intake    `yaml:"intake" doc:"How uploads are taken."`
 	Seal      Seal      `yaml:"seal" doc:"The key that seals receipts and statements."`
-	Decrypt   Decrypt   `yaml:"decrypt" doc:"The keys for documents that arrive encrypted to the gateway. Without any such documents are rejected. Keep old ones here as long as documents encrypted to them are read."`
+	Decrypt   Decrypt   `yaml:"decrypt" doc:"The keys for documents that arrive encrypted to the gateway. Without any such documents are rejected. Keep old ones here as long as clients may still use them."`
 	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed."`
 	Clients   Clients   `yaml:"clients" doc:"Watched folders of clients without SFTP."`
 	Profiles  string    `yaml:"profiles" path:"folder" doc:"Folder of additional format profiles, *.yaml. Empty: only the built-in ones."`
