@@ -126,6 +126,9 @@ func (c *Config) values() (ps strict.Problems) {
 			add("seal.key", "is written beside seal.provider; the key of the seal is in one of them: remove the other")
 		}
 	}
+	if k, n := len(c.Decrypt.Key), len(c.Decrypt.Certificate); k != n {
+		add("decrypt.certificate", "has %d elements and decrypt.key %d; write for each key its certificate, in the same order", n, k)
+	}
 	for _, d := range []struct {
 		key         string
 		value       time.Duration

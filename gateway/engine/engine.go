@@ -13,6 +13,7 @@ import (
 
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/gateway/profiles"
 	"github.com/brama-gateway/brama/gateway/provider"
 	"github.com/brama-gateway/brama/gateway/trust"
@@ -46,11 +47,15 @@ func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (e *Engine, 
 		return nil, err
 	}
 	validate := e.openVerify(&cfg.Provider.Verify)
+	opening, err := keys.Decrypt(cfg.Decrypt.Key, cfg.Decrypt.Certificate)
+	if err != nil {
+		return nil, err
+	}
 	if e.Store, err = sqlite.Open(ctx, sqlite.Options{Dir: cfg.State, FloorBytes: int64(cfg.Limits.FreeDisk)}); err != nil {
 		return nil, err
 	}
 	e.Core, err = gateway.New(ctx, gateway.Options{
-		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Validate: validate,
+		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
 		Hold: cfg.Intake.Hold, Temporary: cfg.Intake.Temporary, Language: cfg.Language,
 		Limits: gateway.Limits{File: int64(cfg.Limits.File), Files: cfg.Limits.Files, Bytes: int64(cfg.Limits.Bytes)},
