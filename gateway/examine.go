@@ -8,9 +8,11 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/profile"
@@ -40,6 +42,10 @@ type Case struct {
 	Profile    string // forced, for tools; empty: found by content and name
 	FormatOnly bool   // for tools: signatures and policy are not looked at
 	Validate   Validator
+
+	Keys []enveloped.Key // of the gateway, for what arrives encrypted to it; none: that is refused
+
+	reading bool // an accepted document is read again: whether signatures hold now is not asked
 }
 
 // Validator judges a container as cades.Validate does, which is meant by nil. It may
@@ -65,8 +71,11 @@ type Verdict struct {
 	Persons  []string `json:"persons,omitempty"`  // who signed, as the duplicate index knows them
 	Evidence []string `json:"evidence,omitempty"` // SHA-256 of the revocation data used
 
-	fault string // where we panicked; for the log
-	away  error  // why there is no verdict on a signature; for the log
+	fault     string        // where we panicked; for the log
+	away      error         // why there is no verdict on a signature; for the log
+	encrypted bool          // it arrived encrypted
+	opened    []byte        // and this was in it, for keeping
+	outer     *cades.Report // on a signature around what was encrypted, if it did not pass
 }
 
 // MaxFindings is how many findings one receipt lists; the rest are counted.
@@ -97,6 +106,9 @@ func Examine(c Case) (v Verdict) {
 		}
 	}
 	if v.away != nil {
+		if v.encrypted { // whose it is, is not known yet: nothing of it is told
+			v = Verdict{Document: v.Document, encrypted: true, away: v.away}
+		}
 		v.Outcome = Held
 		v.add(formats.Finding{Rule: "SIG-NOT-JUDGED", Severity: formats.Warning, Message: formats.Text{
 			UK: "Підписи зараз неможливо перевірити: система перевірки підписів не відповідає. Документ чекає; надсилати його ще раз не потрібно.",
@@ -110,6 +122,9 @@ func Examine(c Case) (v Verdict) {
 	}
 
 	decision := c.decide(report, sigs, doc != nil)
+	if o := v.outer; o != nil && o.SubIndication == cades.TryLater && !c.Overdue && o.Indication == cades.Indeterminate {
+		decision.Action = policy.Hold // evidence may come
+	}
 	for i := range v.Signatures {
 		if i < len(decision.Roles) {
 			v.Signatures[i].Role = decision.Roles[i]
@@ -119,6 +134,7 @@ func Examine(c Case) (v Verdict) {
 	if unusable {
 		v.Outcome = Rejected // whatever may still come
 	}
+	defer func() { c.conceal(&v, decision.Roles, sigs) }()
 	if c.Superseded {
 		return v // nobody is to mend it: the answer to the other one says what matters
 	}
@@ -211,15 +227,22 @@ func (c *Case) open(v *Verdict) (doc *io.SectionReader, sigs []cades.Signature) 
 	}
 	if c.FormatOnly {
 		if len(containers) == 1 {
-			if rep := c.validate(v, containers[0], nil); rep.Content != nil {
+			// What its signatures are worth is not asked; what cannot be opened is told.
+			var within Verdict
+			if rep := c.container(&within, containers[0]); rep.Content != nil {
 				doc = section(rep.Content)
+			}
+			v.away = within.away
+			for _, f := range within.Findings {
+				if strings.HasPrefix(f.Rule, "ENC-") {
+					v.add(f)
+				}
 			}
 		}
 		return doc, nil
 	}
 	for _, p := range containers {
-		rep := c.validate(v, p, nil)
-		v.judge(p.Name, rep)
+		rep := c.container(v, p)
 		sigs = append(sigs, rep.Signatures...)
 		if rep.Content != nil {
 			doc = section(rep.Content)
@@ -240,36 +263,46 @@ func section(b []byte) *io.SectionReader {
 	return io.NewSectionReader(readerAt(b), 0, int64(len(b)))
 }
 
-// validate judges one container, or one detached signature over doc.
+// validate judges one detached signature over doc.
 func (c *Case) validate(v *Verdict, p Piece, doc *io.SectionReader) *cades.Report {
-	if p.Content.Size() > maxContainer {
-		return &cades.Report{Indication: cades.TotalFailed, SubIndication: cades.FormatFailure, Detail: "container too large"}
+	whole, rep := p.read()
+	if rep != nil {
+		return rep
 	}
-	whole := make([]byte, p.Content.Size())
-	if _, err := p.Content.ReadAt(whole, 0); err != nil && err != io.EOF {
-		return &cades.Report{Indication: cades.TotalFailed, SubIndication: cades.FormatFailure, Detail: "container unreadable"}
-	}
-	in := cades.Input{Container: whole}
+	return c.judgement(v, whole, doc)
+}
+
+// judgement is the report on a container, or on a detached signature over doc.
+// Whoever judges is asked about what a tolerated wrapper carries, never about the
+// wrapper: only we have to know those.
+func (c *Case) judgement(v *Verdict, container []byte, doc *io.SectionReader) *cades.Report {
+	in := cades.Input{Container: container}
 	if doc != nil {
 		in.Detached = io.NewSectionReader(doc, 0, doc.Size())
 	}
-	tolerate := cades.Tolerances{}
-	if c.Entry != nil {
-		// The register was checked when it was read: unknown names are not in it.
-		if t, err := cades.ParseTolerances(c.Entry.Tolerate); err == nil {
-			tolerate = t
-		}
-	}
-	o := cades.Options{At: c.At, Trust: c.material(), Tolerate: tolerate}
+	o := cades.Options{At: c.At, Trust: c.material(), Tolerate: c.tolerances()}
 	if c.Validate == nil {
 		return cades.Validate(in, o)
 	}
-	r, err := c.Validate(in, o)
+	r, err := cades.Through(in, o, c.Validate)
 	if err != nil || r == nil {
 		v.away = cmp.Or(err, errors.New("no report"))
 		return &cades.Report{SubIndication: cades.TryLater, Signatures: []cades.Signature{{SubIndication: cades.TryLater}}}
 	}
 	return r
+}
+
+// tolerances are those of the client's entry.
+func (c *Case) tolerances() cades.Tolerances {
+	if c.Entry == nil {
+		return nil
+	}
+	// The register was checked when it was read: unknown names are not in it.
+	t, err := cades.ParseTolerances(c.Entry.Tolerate)
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 // maxContainer bounds a container that is read into memory.

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway/client"
@@ -42,6 +43,7 @@ type Options struct {
 	Profiles func() *profile.Set // of the moment
 	Seal     cades.Signer        // the gateway's own seal, on receipts and statements; a tool may have NoSeal
 	Validate Validator           // judges the clients' signatures; nil: cades.Validate
+	Keys     []enveloped.Key     // for what arrives encrypted to the gateway; may be empty
 	Now      func() time.Time
 	Rand     io.Reader // for seals and lease tokens; crypto/rand.Reader
 	Log      *zap.Logger

@@ -397,7 +397,7 @@ func (g *Gateway) submission(ctx context.Context, r spool.Reader, it spool.Item)
 		s.Parts = append(s.Parts, Part{Name: documentPart, Role: string(RoleDocument), Size: it.Size, SHA256: it.SHA256})
 	}
 	for _, p := range parts {
-		if p.Role == RoleVerdict || p.Role == RoleNotice {
+		if p.Role == RoleVerdict || p.Role == RoleNotice || p.Role == RoleOpened {
 			continue
 		}
 		s.Parts = append(s.Parts, Part{Name: p.Name, Role: string(p.Role), Size: p.Content.Size, SHA256: p.Content.SHA256})
@@ -420,6 +420,7 @@ const documentPart = "document"
 // that was signed, also out of a container.
 func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Reading, error) {
 	var p spool.Part
+	var owner client.ID
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		it, err := r.Item(id)
 		if err != nil {
@@ -428,6 +429,7 @@ func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Readi
 		if it.Queue != Submissions || strings.HasPrefix(name, ".") {
 			return spool.ErrNotFound
 		}
+		owner = client.ID(it.Owner)
 		if p, err = r.Part(id, name); !errors.Is(err, spool.ErrNotFound) || name != documentPart {
 			return err
 		}
@@ -437,6 +439,9 @@ func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Readi
 		}
 		for _, p = range parts {
 			if p.Role == RoleDocument || p.Role == RoleContainer {
+				if opened, err := r.Part(id, openedPart); err == nil {
+					p.Content = opened.Content
+				}
 				return nil
 			}
 		}
@@ -446,7 +451,7 @@ func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Readi
 		return nil, err
 	}
 	if name == documentPart && p.Role == RoleContainer {
-		return g.unwrapped(ctx, p)
+		return g.unwrapped(ctx, owner, p)
 	}
 	return g.reading(ctx, p.Content, p.Added, nil)
 }

@@ -82,7 +82,7 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		Document: it.Name, Entry: entry, Received: it.Received, At: now,
 		Overdue:    !it.Deadline.IsZero() && !now.Before(it.Deadline),
 		Superseded: readNote(it.Note).Superseded,
-		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(), Validate: g.Validate,
+		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(), Validate: g.Validate, Keys: g.Keys,
 	}
 	for _, p := range parts {
 		if p.Role != RoleDocument && p.Role != RoleSignature && p.Role != RoleContainer {
@@ -165,6 +165,12 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 	if err != nil {
 		return fmt.Errorf("submission %s: verdict: %w", it.ID, err)
 	}
+	var opened spool.Content
+	if v.Outcome == Accepted && v.opened != nil {
+		if opened, err = b.content(ctx, v.opened); err != nil {
+			return fmt.Errorf("submission %s: what was encrypted: %w", it.ID, err)
+		}
+	}
 	papers, err := b.receipts(ctx, files)
 	if err != nil {
 		return fmt.Errorf("submission %s: receipt: %w", it.ID, err)
@@ -212,6 +218,11 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 		if err := tx.AddPart(it.ID, verdictPart, RoleVerdict, kept, now); err != nil {
 			return err
 		}
+		if opened.SHA256 != "" {
+			if err := tx.AddPart(it.ID, openedPart, RoleOpened, opened, now); err != nil {
+				return err
+			}
+		}
 		for i, f := range files {
 			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleReceipt, papers[i], now); err != nil {
 				return err
@@ -232,6 +243,11 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 	g.changed()
 	return nil
 }
+
+// openedPart is the name of the part that keeps what an accepted encrypted
+// container held. The processor reads the document out of it, and it proves the
+// signatures, when the gateway's key is long gone.
+const openedPart = ".opened"
 
 // verdictPart is the name of the part that keeps the verdict; a name that no
 // client can use (CleanName).

@@ -13,6 +13,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/enveloped"
+	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/statement"
 	"github.com/brama-gateway/brama/gateway/client"
@@ -40,20 +43,19 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 		return 0, err
 	}
 	now := g.Now()
-	seals := make([][]byte, len(files))
-	for i, f := range files {
-		if seals[i], err = g.seal(f.content, now); err != nil {
-			return 0, err
-		}
-	}
 	b := &batch{g: g}
 	defer b.discard()
-	papers := make([][2]spool.Content, len(files)) // what is released, and its seal
-	for i, f := range files {
-		for j, p := range [][]byte{f.content, seals[i]} {
-			if papers[i][j], err = b.content(ctx, p); err != nil {
+	var papers []paper
+	for _, f := range files {
+		made, err := g.sealed(entry, f, now)
+		if err != nil {
+			return 0, err
+		}
+		for _, p := range made {
+			if p.content, err = b.content(ctx, p.bytes); err != nil {
 				return 0, err
 			}
+			papers = append(papers, p)
 		}
 	}
 	made := g.ids.New(now)
@@ -93,18 +95,15 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 		}
 		it := spool.Item{
 			ID: id, Queue: Statements, Owner: string(to), State: StateAvailable, Received: now, Decided: now,
-			Name: files[0].name(base), Label: fmt.Sprintf("%06d", seq), Kind: string(kind), Number: number,
+			Name: papers[0].name(base), Label: fmt.Sprintf("%06d", seq), Kind: string(kind), Number: number,
 			SHA256: hexSHA256(files[0].content), Size: int64(len(files[0].content)),
 			Note: note{Origin: Origin{Client: to, Entrance: "processor"}}.bytes(),
 		}
 		if err := tx.Insert(it); err != nil {
 			return err
 		}
-		for i, f := range files {
-			if err := g.publish(tx, &it, entry, "outbox", f.name(base), RoleStatement, papers[i][0], now); err != nil {
-				return err
-			}
-			if err := g.publish(tx, &it, entry, "outbox", f.name(base)+".p7s", RoleSeal, papers[i][1], now); err != nil {
+		for _, p := range papers {
+			if err := g.publish(tx, &it, entry, "outbox", p.name(base), p.role, p.content, now); err != nil {
 				return err
 			}
 		}
@@ -135,6 +134,56 @@ func (f outFile) name(n int64) string {
 	return fmt.Sprintf("%s.%d%s", f.stem, n, f.ext)
 }
 
+// paper is one file in the client's outbox: a form of what is released, its seal,
+// or both in one, encrypted.
+type paper struct {
+	of      outFile
+	ending  string // after the form's name
+	role    spool.Role
+	bytes   []byte
+	content spool.Content
+}
+
+func (p paper) name(n int64) string { return p.of.name(n) + p.ending }
+
+// The endings of a seal and of what is encrypted.
+const (
+	sealEnding      = ".p7s"
+	encryptedEnding = ".p7e"
+)
+
+// sealed gives the papers that a form goes out as: NAME and NAME.p7s, or for a
+// client whose entry says so NAME.p7e alone: the form with the seal in one
+// container, encrypted. Encryption has no integrity of its own, so the seal lies
+// within.
+func (g *Gateway) sealed(entry *client.Entry, f outFile, now time.Time) ([]paper, error) {
+	if entry.Encrypt == "" {
+		seal, err := g.seal(f.content, now)
+		if err != nil {
+			return nil, err
+		}
+		return []paper{{of: f, role: RoleStatement, bytes: f.content}, {of: f, ending: sealEnding, role: RoleSeal, bytes: seal}}, nil
+	}
+	to, err := pki.ParseCertificatePEM([]byte(entry.Encrypt))
+	if err != nil {
+		return nil, fmt.Errorf("certificate of client %q for encryption: %w", entry.ID, err)
+	}
+	if now.Before(to.NotBefore) || now.After(to.NotAfter) {
+		return nil, refusedStatement("OUT-ENCRYPT",
+			"Сертифікат клієнта для шифрування ще не чинний або прострочений. Внесіть до реєстру чинний (ключ encrypt).",
+			"The client's certificate for encryption is not yet valid or expired. Put a valid one into the register (key encrypt).")
+	}
+	whole, err := cades.Sign(g.Rand, f.content, []cades.Signer{g.Seal}, cades.SignOptions{At: now})
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	box, err := enveloped.Encrypt(g.Rand, whole, []*pki.Certificate{to}, enveloped.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("encryption to client %q: %w", entry.ID, err)
+	}
+	return []paper{{of: f, ending: encryptedEnding, role: RoleStatement, bytes: box}}, nil
+}
+
 // freeName counts up until no form of the statement meets a name that the
 // client's outbox has or ever had.
 func (g *Gateway) freeName(tx spool.Tx, to client.ID, files []outFile) (int64, error) {
@@ -145,7 +194,7 @@ next:
 			return 0, err
 		}
 		for _, f := range files {
-			for _, suffix := range []string{"", ".p7s"} {
+			for _, suffix := range []string{"", sealEnding, encryptedEnding} {
 				_, err := tx.Post(string(to), "outbox", f.name(n)+suffix)
 				if err == nil {
 					continue next

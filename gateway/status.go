@@ -282,7 +282,7 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 						return err
 					}
 					for _, p := range parts {
-						if p.Role == RoleVerdict || p.Role == RoleNotice {
+						if p.Role == RoleVerdict || p.Role == RoleNotice || p.Role == RoleOpened {
 							continue
 						}
 						name := p.Name

@@ -27,6 +27,7 @@ const (
 	RoleSignature spool.Role = "signature" // a detached signature
 	RoleContainer spool.Role = "container" // a document and its signatures in one
 	RoleVerdict   spool.Role = "verdict"   // what the examination found
+	RoleOpened    spool.Role = "opened"    // the signed container out of an encrypted one that was accepted
 	RoleReceipt   spool.Role = "receipt"
 	RoleNotice    spool.Role = "notice" // held.txt, held.json
 	RoleStatement spool.Role = "statement"
@@ -263,8 +264,8 @@ type file struct {
 	content spool.Content
 }
 
-// The endings of signature files (DESIGN 5.1).
-var signatureEndings = []string{".p7s", ".p7m", ".sig", ".sign", ".cades", ".asice", ".asics"}
+// The endings of signature files (DESIGN 5.1), and of encrypted ones.
+var signatureEndings = []string{".p7s", ".p7m", ".p7e", ".sig", ".sign", ".cades", ".asice", ".asics"}
 
 // SignedName strips the ending of a signature file: what it is a signature of.
 func SignedName(name string) (string, bool) {
@@ -771,7 +772,7 @@ func (g *Gateway) Known(ctx context.Context, from client.ID, name, sha256 string
 // complete by itself and as long as it says: a folder entrance need not wait
 // for such a file to be stable.
 func Whole(head []byte, size int64) bool {
-	if cades.Sniff(head) != cades.Attached || len(head) < 6 || head[0] != 0x30 {
+	if k := cades.Sniff(head); k != cades.Attached && k != cades.Enveloped || len(head) < 6 || head[0] != 0x30 {
 		return false
 	}
 	n := int(head[1]) - 0x80 // length of the length; a short or indefinite one is not waited out

@@ -9,12 +9,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/crypto/transport"
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/gateway/profiles"
 )
 
@@ -119,6 +122,22 @@ func (c *call) pieces(k *gateway.Case, files []string) error {
 	return nil
 }
 
+// encrypted tells whether a piece needs the gateway's keys: without need nobody
+// has to be able to read them.
+func encrypted(pieces []gateway.Piece) bool {
+	for _, p := range pieces {
+		head := make([]byte, min(4096, p.Content.Size()))
+		if _, err := p.Content.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+			continue
+		}
+		// Within a signature around it too (sign, encrypt, sign), in a wrapper.
+		if cades.Sniff(head) == cades.Enveloped || transport.Is(head) {
+			return true
+		}
+	}
+	return false
+}
+
 // surroundings adds register entry, trust and profiles to a case. The format can
 // be checked without any configuration.
 func (c *call) surroundings(k *gateway.Case, id client.ID) error {
@@ -135,6 +154,11 @@ func (c *call) surroundings(k *gateway.Case, id client.ID) error {
 		return err
 	}
 	k.Profiles = all.Set()
+	if encrypted(k.Pieces) {
+		if k.Keys, err = keys.Decrypt(cfg.Decrypt.Key, cfg.Decrypt.Certificate); err != nil {
+			return err
+		}
+	}
 	if k.FormatOnly && id == "" {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/cms"
 	"github.com/brama-gateway/brama/crypto/der"
+	"github.com/brama-gateway/brama/crypto/transport"
 )
 
 // Sniffed is what the first bytes of a file look like.
@@ -14,7 +15,7 @@ const (
 	NotCMS    Sniffed = iota
 	Attached          // SignedData with its content
 	Detached          // SignedData without content
-	Enveloped         // EnvelopedData: encrypted
+	Enveloped         // EnvelopedData or AuthEnvelopedData: encrypted
 	OtherCMS          // another content type, or SignedData cut before that can be told
 )
 
@@ -22,21 +23,41 @@ const (
 const sniffed = 4096
 
 var otherTypes = map[der.OID]bool{
-	cms.Data:                     true,
-	"1.2.840.113549.1.7.4":       true, // signedAndEnvelopedData
-	"1.2.840.113549.1.7.5":       true, // digestedData
-	"1.2.840.113549.1.7.6":       true, // encryptedData
-	"1.2.840.113549.1.9.16.1.2":  true, // authenticatedData
-	"1.2.840.113549.1.9.16.1.9":  true, // compressedData
-	"1.2.840.113549.1.9.16.1.23": true, // authEnvelopedData
+	cms.Data:                    true,
+	"1.2.840.113549.1.7.4":      true, // signedAndEnvelopedData
+	"1.2.840.113549.1.7.5":      true, // digestedData
+	"1.2.840.113549.1.7.6":      true, // encryptedData
+	"1.2.840.113549.1.9.16.1.2": true, // authenticatedData
+	"1.2.840.113549.1.9.16.1.9": true, // compressedData
 }
 
 // Sniff tells from the first bytes of a file, at most 4096 of which are looked
 // at, whether it is a CMS container: DER or BER, in PEM or bare base64. It reads
 // the header fields one after another and so is not taken in by a name; that
 // the rest is sound it does not say.
+//
+// Of a transport wrapper it tells what the wrapper carries, and OtherCMS where
+// that is a bare document or lies further on: a wrapper is judged or refused as a
+// container and never taken for a document.
 func Sniff(head []byte) Sniffed {
-	kind, attached, err := cms.Head(cms.UnarmourHead(head[:min(len(head), sniffed)]))
+	head = head[:min(len(head), sniffed)]
+	if !transport.Is(head) {
+		return sniff(head)
+	}
+	p := transport.FirstPart(head)
+	switch kind := sniff(p.Data); {
+	case p.Kind == transport.Encrypted:
+		return Enveloped
+	case p.Kind == transport.Signed && kind == Detached && p.Label != "UA1_SIGN":
+		return Attached // the document is beside it in the wrapper
+	case p.Kind == transport.Signed && (kind == Attached || kind == Detached):
+		return kind
+	}
+	return OtherCMS
+}
+
+func sniff(head []byte) Sniffed {
+	kind, attached, err := cms.Head(cms.UnarmourHead(head))
 	switch {
 	case kind == cms.TypeSignedData && err != nil:
 		return OtherCMS
@@ -44,7 +65,7 @@ func Sniff(head []byte) Sniffed {
 		return Attached
 	case kind == cms.TypeSignedData:
 		return Detached
-	case kind == cms.TypeEnveloped:
+	case kind == cms.TypeEnveloped, kind == cms.TypeAuthEnveloped:
 		return Enveloped
 	case otherTypes[kind]:
 		return OtherCMS
@@ -67,6 +88,13 @@ func MessageDigests(container []byte) (out []Digest) {
 			out = nil
 		}
 	}()
+	if f, err := transport.Parse(container); err == nil {
+		p, err := f.Payload()
+		if err != nil || p.Kind != transport.Signed {
+			return nil
+		}
+		container = p.Data
+	}
 	data, err := cms.Unarmour(container)
 	if err != nil {
 		return nil

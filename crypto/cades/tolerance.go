@@ -29,6 +29,9 @@ const (
 	DigitalSignatureOnly Tolerance = "digital-signature-only"
 	// NoRevocation: no revocation evidence. For closed test networks only.
 	NoRevocation Tolerance = "no-revocation"
+	// TransportWrapper: the container within a transport wrapper (package
+	// transport), whose one part it is.
+	TransportWrapper Tolerance = "transport-wrapper"
 
 	// LegacySBox: a key of the signer or of an authority names another
 	// substitution block than DKE No 1.
@@ -36,10 +39,6 @@ const (
 	// BigEndianSignature: the signature is under the big-endian identifier of
 	// DSTU 4145, its value the usual one reversed.
 	BigEndianSignature Tolerance = "big-endian-signature"
-
-	// TransportWrapper is a known name without effect as yet: what it would allow
-	// is refused.
-	TransportWrapper Tolerance = "transport-wrapper"
 )
 
 var tolerances = []Tolerance{

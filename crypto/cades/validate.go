@@ -1,6 +1,7 @@
 package cades
 
 import (
+	"bytes"
 	"crypto"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/cms"
 	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/crypto/transport"
 )
 
 // Validate gives the verdict over a container and every signature in it. It
@@ -23,11 +25,25 @@ func Validate(in Input, o Options) (r *Report) {
 	return validate(in, o)
 }
 
+// Through validates as Validate does, except that judge gives the verdict: over the
+// container, or over what the transport wrapper around it carries. So judge need not
+// know wrappers. Its error is returned, and then there is no report.
+func Through(in Input, o Options, judge func(Input, Options) (*Report, error)) (*Report, error) {
+	if transport.Is(in.Container) {
+		return wrapped(in, o, judge)
+	}
+	return judge(in, o)
+}
+
 func failed(sub SubIndication, detail string) *Report {
 	return &Report{Indication: TotalFailed, SubIndication: sub, Detail: detail}
 }
 
 func validate(in Input, o Options) *Report {
+	if transport.Is(in.Container) {
+		r, _ := wrapped(in, o, func(in Input, o Options) (*Report, error) { return validate(in, o), nil })
+		return r
+	}
 	data, err := cms.Unarmour(in.Container)
 	if err != nil {
 		r := failed(FormatFailure, err.Error())
@@ -49,6 +65,52 @@ func validate(in Input, o Options) *Report {
 		return r
 	}
 	return judge(sd, in, o, false)
+}
+
+// wrapped judges what a transport wrapper carries, where TransportWrapper allows.
+// The wrapper itself is signed by nobody: its headers decide nothing.
+func wrapped(in Input, o Options, judge func(Input, Options) (*Report, error)) (*Report, error) {
+	refuse := func(detail string) (*Report, error) {
+		r := failed(FormatFailure, detail)
+		r.Attached = Sniff(in.Container) == Attached
+		return r, nil
+	}
+	if !o.Tolerate[TransportWrapper] {
+		return refuse("transport wrapper around the container")
+	}
+	f, err := transport.Parse(in.Container)
+	if err != nil {
+		return refuse(err.Error())
+	}
+	p, err := f.Payload()
+	if err != nil {
+		return refuse(err.Error())
+	}
+	switch {
+	case p.Kind != transport.Signed:
+		return refuse("transport wrapper without a signature: " + p.Label)
+	case p.Content != nil && in.beside():
+		return refuse("content is in the transport wrapper and beside it")
+	}
+	inner := Input{Container: p.Data, Detached: in.Detached, Sums: in.Sums}
+	if p.Content != nil {
+		inner.Detached = io.NewSectionReader(bytes.NewReader(p.Content), 0, int64(len(p.Content)))
+	}
+	if transport.Is(p.Data) {
+		return refuse("transport wrapper within a transport wrapper")
+	}
+	r, err := judge(inner, o)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	r.NotContainer = false
+	if p.Content != nil && !r.Attached && len(r.Signatures) > 0 {
+		r.Content, r.Attached = p.Content, true
+	}
+	for i := range r.Signatures {
+		r.Signatures[i].Tolerances = append(r.Signatures[i].Tolerances, TransportWrapper)
+	}
+	return r, nil
 }
 
 // judge validates a parsed container; inner marks one found within another.

@@ -16,9 +16,12 @@ import (
 
 // Object identifiers of content types and attributes.
 const (
-	Data             der.OID = "1.2.840.113549.1.7.1"
-	TypeSignedData   der.OID = "1.2.840.113549.1.7.2"
-	TypeEnveloped    der.OID = "1.2.840.113549.1.7.3"
+	Data           der.OID = "1.2.840.113549.1.7.1"
+	TypeSignedData der.OID = "1.2.840.113549.1.7.2"
+	TypeEnveloped  der.OID = "1.2.840.113549.1.7.3"
+	// TypeAuthEnveloped is authEnvelopedData, RFC 5083.
+	TypeAuthEnveloped der.OID = "1.2.840.113549.1.9.16.1.23"
+
 	AttrContentType  der.OID = "1.2.840.113549.1.9.3"
 	AttrDigest       der.OID = "1.2.840.113549.1.9.4"
 	AttrSigningTime  der.OID = "1.2.840.113549.1.9.5"

@@ -42,6 +42,8 @@ type Entry struct {
 
 	ReceiptsInOutbox bool `yaml:"receipts_in_outbox,omitempty"` // receipts in /outbox too
 
+	Encrypt string `yaml:"encrypt,omitempty"` // certificate, PEM, to which its statements are encrypted; empty: they are not
+
 	Kinds    []string `yaml:"kinds"`              // kinds of document it may send
 	Profiles []string `yaml:"profiles,omitempty"` // layouts it may use; empty: every one of its kinds
 	Tolerate []string `yaml:"tolerate,omitempty"` // named signature tolerances (docs/tolerances.md)

@@ -1,12 +1,15 @@
 package client
 
 import (
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/brama-gateway/brama/crypto/pki"
 )
 
 // Change is one difference between two entries, for people.
@@ -63,6 +66,7 @@ func Diff(a, b Entry) []Change {
 	one("language", a.Language, b.Language)
 	one("code_page", a.CodePage, b.CodePage)
 	one("receipts_in_outbox", yes(a.ReceiptsInOutbox), yes(b.ReceiptsInOutbox))
+	one("encrypt", showCertificate(a.Encrypt), showCertificate(b.Encrypt))
 	many("kinds", a.Kinds, b.Kinds)
 	many("profiles", a.Profiles, b.Profiles)
 	many("tolerate", a.Tolerate, b.Tolerate)
@@ -163,4 +167,17 @@ func number(n int64) string {
 		return ""
 	}
 	return strconv.FormatInt(n, 10)
+}
+
+// showCertificate gives the fingerprint of a certificate in PEM.
+func showCertificate(text string) string {
+	if text == "" {
+		return ""
+	}
+	c, err := pki.ParseCertificatePEM([]byte(text))
+	if err != nil {
+		return "?"
+	}
+	sum := c.SHA256()
+	return "certificate sha256 " + hex.EncodeToString(sum[:])
 }

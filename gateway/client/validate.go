@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/brama-gateway/brama/crypto/enveloped"
+	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway/strict"
 )
@@ -83,6 +85,7 @@ func (e *Entry) Validate() error {
 	list(&v, "networks", e.Networks, v.network)
 	v.oneOf("language", e.Language, languages)
 	v.oneOf("code_page", e.CodePage, codePages)
+	v.encrypt(e.Encrypt)
 	list(&v, "kinds", e.Kinds, v.kind)
 	list(&v, "profiles", e.Profiles, func(key, s string) {
 		if !token(s) {
@@ -105,6 +108,26 @@ func (e *Entry) Validate() error {
 		}
 	}
 	return v.problems.Err()
+}
+
+// encrypt checks a certificate to which statements are to be encrypted. Whether it
+// is still valid is seen when one goes out.
+func (v *validator) encrypt(text string) {
+	if text == "" {
+		return
+	}
+	if strings.Contains(text, "PRIVATE KEY") {
+		v.add("encrypt", "holds a private key; remove it here and treat it as known to others; write the certificate")
+		return
+	}
+	c, err := pki.ParseCertificatePEM([]byte(text))
+	if err != nil {
+		v.add("encrypt", "is not one certificate in PEM; write it from -----BEGIN CERTIFICATE----- on")
+		return
+	}
+	if err := enveloped.CheckRecipient(c); err != nil {
+		v.add("encrypt", "is a certificate that nothing can be encrypted to (%s); write the one for key agreement (DSTU 4145, EC) or key encipherment (RSA)", err)
+	}
 }
 
 type validator struct{ problems strict.Problems }

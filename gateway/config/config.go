@@ -36,6 +36,7 @@ type Config struct {
 	Intake    Intake    `yaml:"intake" doc:"How uploads are taken."`
 	Seal      Seal      `yaml:"seal" doc:"The key that seals receipts and statements: in a file, or in a crypto provider."`
 	Provider  Provider  `yaml:"provider" doc:"What a crypto provider does in the gateway's place, beside the seal (docs/provider.md)."`
+	Decrypt   Decrypt   `yaml:"decrypt" doc:"The keys for documents that arrive encrypted to the gateway. Without any such documents are rejected. Keep old ones here as long as clients may still use them."`
 	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed."`
 	Clients   Clients   `yaml:"clients" doc:"Watched folders of clients without SFTP."`
 	Profiles  string    `yaml:"profiles" path:"folder" doc:"Folder of additional format profiles, *.yaml. Empty: only the built-in ones."`
@@ -100,6 +101,12 @@ type Provider struct {
 type VerifyProvider struct {
 	Socket string `yaml:"socket" path:"socket" doc:"Unix socket of the provider. Empty: Brama verifies by itself."`
 	Trust  bool   `yaml:"trust" doc:"Send it the gateway's anchors, certificates and CRLs with each container; false: it believes whom it is configured to."`
+}
+
+// Decrypt is the keys for what arrives encrypted.
+type Decrypt struct {
+	Key         []string `yaml:"key" path:"key" doc:"Private keys without a password: RSA or EC in PEM, DSTU 4145 as PKCS #8. Only their owner may read them (chmod 600)."`
+	Certificate []string `yaml:"certificate" path:"file" doc:"Their certificates, PEM, in the same order: the first belongs to the first key. Clients encrypt to these."`
 }
 
 // Trust is where trust files lie.

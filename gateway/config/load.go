@@ -128,6 +128,9 @@ func (c *Config) values() (ps strict.Problems) {
 		}
 	}
 	ps = append(ps, c.ranges()...)
+	if k, n := len(c.Decrypt.Key), len(c.Decrypt.Certificate); k != n {
+		add("decrypt.certificate", "has %d elements and decrypt.key %d; write for each key its certificate, in the same order", n, k)
+	}
 	for i, p := range c.Intake.Temporary {
 		if err := pattern(p); err != nil {
 			add(fmt.Sprintf("intake.temporary[%d]", i), "%q %s", clip(p), err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/gateway/profiles"
 	"github.com/brama-gateway/brama/gateway/provider"
 	"github.com/brama-gateway/brama/gateway/trust"
@@ -60,12 +61,16 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 		return nil, err
 	}
 	validate := e.openVerify(&cfg.Provider.Verify)
+	opening, err := keys.Decrypt(cfg.Decrypt.Key, cfg.Decrypt.Certificate)
+	if err != nil {
+		return nil, err
+	}
 	if e.Store, err = sqlite.Open(ctx, sqlite.Options{Dir: cfg.State, FloorBytes: int64(cfg.Limits.FreeDisk)}); err != nil {
 		return nil, err
 	}
 	set := settings(cfg)
 	e.Core, err = gateway.New(ctx, gateway.Options{
-		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Validate: validate,
+		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
 		Hold: set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
 	})

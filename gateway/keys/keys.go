@@ -14,6 +14,7 @@ import (
 
 	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/keyfile"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
@@ -48,6 +49,56 @@ func Seal(keyFile, certificateFile string, chainFiles []string) (cades.Signer, e
 		return s, fmt.Errorf("%s: the key is not that of the certificate in %s", keyFile, certificateFile)
 	}
 	return s, nil
+}
+
+// Decrypt reads the keys for what arrives encrypted, each with the certificate of
+// the same place, and proves that they belong together: RSA, EC and DSTU 4145, in
+// any container of package keyfile that has no password.
+func Decrypt(keyFiles, certificateFiles []string) ([]enveloped.Key, error) {
+	if len(keyFiles) != len(certificateFiles) {
+		return nil, fmt.Errorf("decrypt: %d keys and %d certificates; each key needs its own", len(keyFiles), len(certificateFiles))
+	}
+	var out []enveloped.Key
+	for i, f := range keyFiles {
+		certs, err := Certificates(certificateFiles[i])
+		if err != nil {
+			return nil, err
+		}
+		k, err := opening(f, certs[0])
+		if err != nil {
+			return nil, fmt.Errorf("%s and %s: %w", f, certificateFiles[i], err)
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// opening finds in a key file the key of a certificate.
+func opening(file string, certificate *pki.Certificate) (enveloped.Key, error) {
+	data, err := read(file)
+	if err != nil {
+		return enveloped.Key{}, err
+	}
+	entries, err := keyfile.Open(data, nil)
+	switch {
+	case errors.Is(err, keyfile.ErrPassword):
+		return enveloped.Key{}, ErrEncrypted
+	case err != nil:
+		return enveloped.Key{}, err
+	}
+	for _, e := range entries {
+		private, err := e.Key()
+		switch {
+		case errors.Is(err, keyfile.ErrUnsupported):
+			continue // certificates only
+		case err != nil:
+			return enveloped.Key{}, err
+		}
+		if k, err := enveloped.NewKey(certificate, private); err == nil {
+			return k, nil
+		}
+	}
+	return enveloped.Key{}, fmt.Errorf("the key is not that of the certificate: %w", enveloped.ErrKey)
 }
 
 // Private reads a private key of RSA, ECDSA or DSTU 4145: PEM of PKCS #8 (RFC 5958),

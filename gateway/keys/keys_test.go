@@ -9,11 +9,17 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/brama-gateway/brama/crypto/algorithm"
+	"github.com/brama-gateway/brama/crypto/der"
+	"github.com/brama-gateway/brama/crypto/dstu4145"
+	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/crypto/pki/issue"
 	"github.com/brama-gateway/brama/gateway/gatewaytest"
 	"github.com/brama-gateway/brama/gateway/keys"
 )
@@ -115,6 +121,64 @@ func TestSeal(t *testing.T) {
 	for _, missing := range [][3]string{{"none", cert, chain}, {key, "none", chain}, {key, cert, "none"}, {key, key, chain}} {
 		if _, err := keys.Seal(missing[0], missing[1], []string{missing[2]}); err == nil {
 			t.Errorf("%v", missing)
+		}
+	}
+}
+
+func TestDecrypt(t *testing.T) {
+	t.Parallel()
+	p := gatewaytest.Cast()
+	dir := t.TempDir()
+	write := func(name, kind string, b []byte) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(p.Seal.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, cert, other := write("k", "PRIVATE KEY", pkcs8), write("c", "CERTIFICATE", p.Seal.Certificate.Raw), write("o", "CERTIFICATE", p.Head.Certificate.Raw)
+	if none, err := keys.Decrypt(nil, nil); err != nil || none != nil {
+		t.Error(none, err)
+	}
+	if got, err := keys.Decrypt([]string{key}, []string{cert}); err != nil || len(got) != 1 || !got[0].Certificate().Equal(p.Seal.Certificate) {
+		t.Error(got, err)
+	}
+	// A key of DSTU 4145, PKCS #8.
+	private, err := dstu4145.GenerateKey(dstu4145.DSTU257(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki, err := algorithm.MarshalKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := der.NewReader(spki, der.DER).Sequence()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := algorithm.ReadIdentifier(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := issue.Certificate(rand.Reader, p.CA, private.Public(), issue.Template{
+		Subject: issue.Subject{CommonName: "DSTU"}, Serial: big.NewInt(1), NotBefore: gatewaytest.Begin, NotAfter: gatewaytest.Begin.AddDate(1, 0, 0),
+		KeyUsage: pki.KeyAgreement,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gost := write("g", "PRIVATE KEY", der.Sequence(der.Int(0), id.Raw, der.OctetString(private.Bytes(dstu4145.LittleEndian))))
+	gostCert := write("gc", "CERTIFICATE", c.Raw)
+	if got, err := keys.Decrypt([]string{key, gost}, []string{cert, gostCert}); err != nil || len(got) != 2 {
+		t.Error(got, err)
+	}
+	for _, c := range [][2][]string{{{gost}, {cert}}, {{key}, nil}, {nil, {cert}}, {{key}, {other}}, {{"none"}, {cert}}, {{key}, {"none"}}, {{cert}, {cert}}} {
+		if _, err := keys.Decrypt(c[0], c[1]); err == nil {
+			t.Errorf("%v", c)
 		}
 	}
 }
