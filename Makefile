@@ -37,3 +37,22 @@ clean: ## remove what was built
 .PHONY: test-crash
 test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRASH_SEED
 	BRAMA_CRASH_ROUNDS=$${BRAMA_CRASH_ROUNDS:-200} go test -run '^TestCrash$$' -count=1 -timeout 30m -v ./cmd/bramad
+
+.PHONY: test-arm64 dudect
+
+test-arm64: ## the signature's arithmetic on arm64, under qemu-user (Debian: apt-get install qemu-user)
+	@if command -v qemu-aarch64 >/dev/null; then \
+		GOARCH=arm64 CGO_ENABLED=0 go test -short -exec qemu-aarch64 ./crypto/gf2m ./crypto/dstu4145; \
+	elif [[ "$${CI:-}" == true ]]; then \
+		echo "qemu-aarch64 is not here (Debian: qemu-user)"; exit 1; \
+	else \
+		echo "LEFT OUT: arm64: qemu-aarch64 is not here (Debian: qemu-user)"; \
+	fi
+
+dudect: ## does the time of signing depend on the key? a statistical test, some minutes
+	BRAMA_DUDECT=1 go test -count=1 -timeout 30m -run TestTiming -v ./crypto/dstu4145
+
+.PHONY: bench-dstu
+
+bench-dstu: ## DSTU 4145 beside Bouncy Castle (Debian: libbcprov-java, default-jdk-headless), one core, ratios
+	BRAMA_BENCH=1 go test -count=1 -p 1 -run TestBesideBouncyCastle -v ./crypto/dstu4145 ./crypto/cades

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/formats/sample"
 	"github.com/brama-gateway/brama/gateway"
@@ -332,5 +333,79 @@ func TestDocumentAloneAfterItsAcceptance(t *testing.T) {
 	r.Send("P.DBF", r.DBF(2, 1))
 	if got := r.Notice("P.DBF.3"); got.Outcome != gateway.Held {
 		t.Errorf("another document: %s", got.Outcome)
+	}
+}
+
+// A signature over another document of a like name is not judged over this one.
+func TestSignaturesOfLikeNames(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.New(t, gatewaytest.Setup{})
+	one, two := r.DBF(1, 1), r.DBF(2, 1)
+	r.Send("P.DBF.1.head.p7s", r.Detached(one, r.Head))
+	r.Send("P.DBF.1.acc.p7s", r.Detached(one, r.Accountant))
+	r.Send("P.DBF.head.p7s", r.Detached(two, r.Head))
+	r.Send("P.DBF.acc.p7s", r.Detached(two, r.Accountant))
+	r.Send("P.DBF", two)
+	expect(t, r.Receipt("P.DBF", 1), gateway.Accepted)
+	r.Send("P.DBF.1", one)
+	expect(t, r.Receipt("P.DBF.1", 1), gateway.Accepted, "FMT-002")
+
+	// The document first, and a numbered signature of another that is to come.
+	three, four := r.DBF(3, 1), r.DBF(4, 1)
+	r.Send("Q.DBF", three)
+	r.Send("Q.DBF.1.p7s", r.Detached(four, r.Head, r.Accountant))
+	if got := r.Notice("Q.DBF"); got.Outcome != gateway.Held {
+		t.Errorf("Q.DBF: %s", got.Outcome)
+	}
+	r.Send("Q.DBF.1", four)
+	expect(t, r.Receipt("Q.DBF.1", 1), gateway.Accepted, "FMT-002")
+	// One that is named after the document is judged, whatever it says.
+	r.Send("Q.DBF.head.p7s", r.Detached(four, r.Head))
+	expect(t, r.Receipt("Q.DBF", 1), gateway.Rejected, "SIG-FAILED")
+}
+
+// A client that goes on after a refused write must not hear that the file was taken.
+func TestRefusedWriteIsNeverTaken(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.New(t, gatewaytest.Setup{Entry: func(e *client.Entry) { e.Quota.File = 7000 }})
+	whole := r.Attached(r.DBF(1, 1), r.Head, r.Accountant)
+	up, err := r.Desk().Create(r.Ctx(), "/inbox/P.DBF.p7s", gateway.Mode{Truncate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := up.WriteAt(whole, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := up.WriteAt(make([]byte, 6000), int64(len(whole))); err == nil {
+		t.Fatal("a write beyond the quota was taken")
+	}
+	if err := up.Close(r.Ctx()); err == nil {
+		t.Error("CLOSE was answered OK")
+	}
+	r.Settle()
+	if n := len(r.Items("P.DBF.p7s")); n != 0 {
+		t.Errorf("%d submissions of a file whose sender was told that it failed", n)
+	}
+}
+
+// A signature whose digest the gateway does not keep belongs to the document that
+// was sent with it and refused a moment before; later it waits for a new one.
+func TestLateSignatureOfAnotherDigest(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.New(t, gatewaytest.Setup{})
+	bad := sample.Orders(sample.DemoPayer(), r.Clock.Now(), 1, 1)
+	bad[0].Amount = 0
+	doc := sample.OshchadDBF(r.Clock.Now(), bad)
+	by := r.Head
+	by.Digest = algorithm.SHA512
+	r.Send("P.DBF", doc)
+	r.Send("P.DBF.p7s", r.Detached(doc, by))
+	if n, _ := r.Gateway.Items(r.Ctx(), submissions()); len(n) != 1 {
+		t.Fatalf("%d submissions", len(n))
+	}
+	r.Advance(2 * time.Minute)
+	r.Send("P.DBF.sig", r.Detached(doc, by))
+	if n, _ := r.Gateway.Items(r.Ctx(), submissions()); len(n) != 2 {
+		t.Fatalf("%d submissions after two minutes", len(n))
 	}
 }

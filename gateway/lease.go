@@ -19,6 +19,9 @@ var (
 	// ErrAnswer is returned when a different answer was given already. The same
 	// answer again is no error.
 	ErrAnswer = errors.New("answered differently already")
+	// ErrKey is returned for a statement whose key was given before with another
+	// content: one of the two would be lost.
+	ErrKey = errors.New("key used before for another statement")
 	// ErrAnswerForm is returned for an answer that is not one: an unknown outcome,
 	// a reason that is missing or too long.
 	ErrAnswerForm = errors.New("not an answer")

@@ -13,6 +13,7 @@ import (
 type note struct {
 	Origin     Origin    `json:"origin"`
 	Superseded bool      `json:"superseded,omitempty"` // another document took its place while it waited
+	Signs      string    `json:"signs,omitempty"`      // SHA-256 that a signature without its document was made over, as it says
 	Spare      []spare   `json:"spare,omitempty"`      // signatures that another submission may need
 	Outcome    Outcome   `json:"outcome,omitempty"`
 	First      *spool.ID `json:"first,omitempty"` // of a duplicate

@@ -392,6 +392,10 @@ func (g *Gateway) submission(ctx context.Context, r spool.Reader, it spool.Item)
 	if err != nil {
 		return s, err
 	}
+	if it.SHA256 != "" && !slices.ContainsFunc(parts, func(p spool.Part) bool { return p.Role == RoleDocument }) {
+		// It lies in a container; OpenPart takes it out.
+		s.Parts = append(s.Parts, Part{Name: documentPart, Role: string(RoleDocument), Size: it.Size, SHA256: it.SHA256})
+	}
 	for _, p := range parts {
 		if p.Role == RoleVerdict || p.Role == RoleNotice {
 			continue
@@ -409,6 +413,9 @@ func (g *Gateway) submission(ctx context.Context, r spool.Reader, it spool.Item)
 	return s, nil
 }
 
+// documentPart is the part that reads as the document that was signed, wherever it lies.
+const documentPart = "document"
+
 // OpenPart reads a part of a submission. The name "document" reads the document
 // that was signed, also out of a container.
 func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Reading, error) {
@@ -421,7 +428,7 @@ func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Readi
 		if it.Queue != Submissions || strings.HasPrefix(name, ".") {
 			return spool.ErrNotFound
 		}
-		if p, err = r.Part(id, name); !errors.Is(err, spool.ErrNotFound) || name != "document" {
+		if p, err = r.Part(id, name); !errors.Is(err, spool.ErrNotFound) || name != documentPart {
 			return err
 		}
 		parts, err := r.Parts(id)
@@ -438,7 +445,7 @@ func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Readi
 	if err != nil {
 		return nil, err
 	}
-	if name == "document" && p.Role == RoleContainer {
+	if name == documentPart && p.Role == RoleContainer {
 		return g.unwrapped(ctx, p)
 	}
 	return g.reading(ctx, p.Content, p.Added, nil)

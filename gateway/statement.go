@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +67,13 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 		first, err := tx.See(again, id)
 		if errors.Is(err, spool.ErrExists) {
 			id = first
+			it, err := tx.Item(first)
+			if err != nil {
+				return err
+			}
+			if it.SHA256 != hexSHA256(files[0].content) {
+				return fmt.Errorf("statement key of %s: %w", first, ErrKey)
+			}
 			return errAgain
 		}
 		if err != nil {
@@ -179,10 +187,15 @@ func (g *Gateway) render(entry *client.Entry, out Outgoing) (files []outFile, ki
 	}
 	s, err := statement.Parse(bytes.NewReader(out.Statement))
 	if err != nil {
-		return nil, "", "", refusedStatement("OUT-FORM", err.Error(), err.Error())
+		return nil, "", "", refusedStatement("OUT-FORM", "Виписка не відповідає формі (docs/statement.md): "+err.Error(), "The statement does not have its form (docs/statement.md): "+err.Error())
 	}
 	if report := s.Check(); !report.OK() {
 		return nil, "", "", &RefusedError{Findings: report.Findings}
+	}
+	if !g.mayReceive(entry, s.Account) {
+		return nil, "", "", refusedStatement("OUT-ACCOUNT",
+			"Рахунок виписки не належить цьому клієнту за реєстром.",
+			"The account of the statement is not this client's by the register.")
 	}
 	stem := strings.TrimSuffix(out.Name, ".json")
 	if stem == "" {
@@ -194,6 +207,19 @@ func (g *Gateway) render(entry *client.Entry, out Outgoing) (files []outFile, ki
 	lang := g.language(entry)
 	text, table := encode(entry, s.Text(lang)), encode(entry, string(s.CSV()))
 	return []outFile{{stem, ".json", out.Statement}, {stem, ".txt", text}, {stem, ".csv", table}}, kind, s.Number, nil
+}
+
+// mayReceive says whether a statement of an account may go to a client: the
+// register gives the account to it, or to nobody and the client has none of its
+// own listed (THREATS E06).
+func (g *Gateway) mayReceive(entry *client.Entry, account string) bool {
+	if slices.Contains(entry.Accounts, account) {
+		return true
+	}
+	if len(entry.Accounts) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(g.Register().All(), func(e *client.Entry) bool { return slices.Contains(e.Accounts, account) })
 }
 
 func refusedStatement(rule, uk, en string) error {

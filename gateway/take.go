@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -44,6 +45,8 @@ type upload struct {
 	name    string // may change while it is open
 	modTime time.Time
 	over    bool // closed, interrupted or removed
+
+	spoilt atomic.Pointer[error] // a write that was refused
 }
 
 // create begins an upload, or goes on with one that was interrupted.
@@ -129,10 +132,19 @@ func (g *Gateway) closeUpload(u *upload) {
 	}
 }
 
-func (u *upload) WriteAt(p []byte, off int64) (int, error) { return u.draft.WriteAt(p, off) }
-func (u *upload) ReadAt(p []byte, off int64) (int, error)  { return u.draft.ReadAt(p, off) }
-func (u *upload) Size() int64                              { return u.draft.Size() }
-func (u *upload) Truncate(size int64) error                { return u.draft.Truncate(size) }
+// WriteAt remembers a failure: a client that goes on and closes must not hear
+// that its file was taken when a piece of it was refused.
+func (u *upload) WriteAt(p []byte, off int64) (int, error) {
+	n, err := u.draft.WriteAt(p, off)
+	if err != nil {
+		u.spoilt.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+func (u *upload) ReadAt(p []byte, off int64) (int, error) { return u.draft.ReadAt(p, off) }
+func (u *upload) Size() int64                             { return u.draft.Size() }
+func (u *upload) Truncate(size int64) error               { return u.draft.Truncate(size) }
 
 func (u *upload) SetModTime(t time.Time) {
 	u.g.mu.Lock()
@@ -155,6 +167,11 @@ func (u *upload) Close(ctx context.Context) error {
 		return nil
 	}
 	defer u.g.closeUpload(u)
+	if cause := u.spoilt.Load(); cause != nil {
+		u.g.Log.Warn("upload not taken: a write of it was refused", zap.String("client", string(u.origin.Client)),
+			zap.String("session", u.origin.Session), zap.String("name", name), zap.Error(*cause))
+		return errors.Join(fmt.Errorf("a write was refused: %w", *cause), u.draft.Discard())
+	}
 	if _, temporary := Temporary(name, u.g.Settings().Temporary); temporary {
 		// Durable too: a client that has seen its temporary file closed may rename it tomorrow.
 		return errors.Join(u.draft.Keep(ctx, string(u.origin.Client), name, modTime), u.draft.Discard())
@@ -310,6 +327,34 @@ func (f *file) signs(sha256 string) bool {
 	return false
 }
 
+// maySign says whether a signature whose file is named after of, and which says
+// that it was made over signs (empty: it does not say), is to be judged over the
+// document of this name and hash. One over other bytes is judged, and refused,
+// only where its name leaves no doubt: P.xml.p7s and P.xml.head.p7s are of P.xml;
+// P.xml.1.p7s may be of a document P.xml.1 that is still to come.
+func maySign(of, signs, name, sha256 string) bool {
+	if signs == "" || signs == sha256 {
+		return true
+	}
+	rest := strings.TrimPrefix(of, name)
+	if rest == "" {
+		return true
+	}
+	tag := rest[1:]
+	return !strings.Contains(tag, ".") && strings.Trim(tag, "0123456789") != ""
+}
+
+// signed is the SHA-256 that the signature in f says it was made over; empty if
+// it names another digest.
+func (f *file) signed() string {
+	for _, d := range f.digests {
+		if d.Algorithm == "sha256" {
+			return hex.EncodeToString(d.Value)
+		}
+	}
+	return ""
+}
+
 // joining is one file on its way into a submission, within one transaction.
 type joining struct {
 	g      *Gateway
@@ -378,8 +423,11 @@ func (j *joining) signature(f file) error {
 		}
 		for i := range open {
 			it := &open[i]
-			if it.SHA256 == "" && it.Kind != kindSignature {
+			switch {
+			case it.SHA256 == "" && it.Kind != kindSignature:
 				continue // a container: it has its signatures inside
+			case it.SHA256 == "" && it.Name != f.of, it.SHA256 != "" && !maySign(f.of, f.signed(), it.Name, it.SHA256):
+				continue
 			}
 			if taken, err := j.taken(it, f); err != nil {
 				return err
@@ -407,7 +455,11 @@ func (j *joining) signature(f file) error {
 			return err
 		}
 		for i := range late {
-			if it := &late[i]; f.signs(it.SHA256) {
+			// A digest that the gateway does not keep (GOST, Kupyna) tells nothing: then
+			// the name does, for the moment in which the two were sent together.
+			it := &late[i]
+			together := f.signed() == "" && name == f.of && !it.Decided.IsZero() && j.now.Sub(it.Decided) < sentTogether
+			if f.signs(it.SHA256) || together {
 				if done, err := j.late(it, f); err != nil || done {
 					return err
 				}
@@ -416,6 +468,10 @@ func (j *joining) signature(f file) error {
 	}
 	return j.begin(f, f.of)
 }
+
+// sentTogether is how long after the answer to a document its signature may still
+// come that was sent with it.
+const sentTogether = time.Minute
 
 // recent is how many earlier submissions of one name are looked at.
 const recent = 16
@@ -481,7 +537,8 @@ func (j *joining) orphans(f file) (*spool.Item, error) {
 	var first *spool.Item
 	for i := range orphans {
 		other := &orphans[i]
-		if other.Name != f.name && !strings.HasPrefix(other.Name, f.name+".") {
+		if other.Name != f.name && !strings.HasPrefix(other.Name, f.name+".") ||
+			!maySign(other.Name, readNote(other.Note).Signs, f.name, f.content.SHA256) {
 			continue
 		}
 		if taken, err := j.taken(other, f); err != nil {
@@ -590,7 +647,7 @@ func (j *joining) begin(f file, name string) error {
 	case RoleSignature:
 		it.Kind = kindSignature
 	}
-	it.Note = note{Origin: j.origin}.bytes()
+	it.Note = note{Origin: j.origin, Signs: f.signed()}.bytes()
 	if err := j.tx.Insert(it); err != nil {
 		return err
 	}

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"hash"
 	"os"
+
+	"github.com/brama-gateway/brama/crypto/keyfile"
 )
 
 // readPassword reads the first line of a file. A password never comes as an
@@ -34,9 +36,13 @@ func readPassword(path string) ([]byte, error) {
 
 var errPassword = errors.New("wrong password, or a damaged key")
 
-// parseKey reads a private key in PEM: PKCS #8, plain or encrypted, or the older
-// forms of RSA and EC keys.
+// parseKey reads a private key: in PEM PKCS #8, plain or encrypted, or the older
+// forms of RSA and EC keys; or a key container of another kind: Key-6.dat, PKCS #12,
+// JKS, PKCS #8 in DER.
 func parseKey(b, password []byte) (crypto.Signer, error) {
+	if !bytes.Contains(b, []byte("-----BEGIN ")) {
+		return openContainer(b, password)
+	}
 	for {
 		var block *pem.Block
 		block, b = pem.Decode(b)
@@ -47,17 +53,30 @@ func parseKey(b, password []byte) (crypto.Signer, error) {
 		var err error
 		switch block.Type {
 		case "PRIVATE KEY":
-			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+			if key, err = x509.ParsePKCS8PrivateKey(block.Bytes); err != nil {
+				return openContainer(block.Bytes, nil)
+			}
 		case "ENCRYPTED PRIVATE KEY":
 			if password == nil {
 				return nil, errors.New("the key is encrypted: --password-file FILE")
 			}
 			var plain []byte
-			if plain, err = decryptPKCS8(block.Bytes, password); err != nil {
+			if plain, err = decryptPKCS8(block.Bytes, password); errors.Is(err, errScheme) {
+				signer, e := openContainer(block.Bytes, password)
+				if errors.Is(e, keyfile.ErrUnsupported) || errors.Is(e, keyfile.ErrFormat) {
+					return nil, err // it says how to convert
+				}
+				return signer, e
+			}
+			if err != nil {
 				return nil, err
 			}
 			if key, err = x509.ParsePKCS8PrivateKey(plain); err != nil {
-				return nil, errPassword
+				signer, err := openContainer(plain, nil)
+				if err != nil {
+					return nil, errPassword
+				}
+				return signer, nil
 			}
 		case "EC PRIVATE KEY", "RSA PRIVATE KEY":
 			if block.Headers["DEK-Info"] != "" {
@@ -80,6 +99,27 @@ func parseKey(b, password []byte) (crypto.Signer, error) {
 		}
 		return signer, nil
 	}
+}
+
+// errScheme: PBES2 otherwise than OpenSSL writes it.
+var errScheme = errors.New("encrypted with")
+
+// openContainer opens a container of keys that the standard library does not read.
+func openContainer(b, password []byte) (crypto.Signer, error) {
+	entries, err := keyfile.Open(b, password)
+	switch {
+	case errors.Is(err, keyfile.ErrPassword) && password == nil:
+		return nil, errors.New("the key is encrypted: --password-file FILE")
+	case errors.Is(err, keyfile.ErrPassword):
+		return nil, errPassword
+	case err != nil:
+		return nil, fmt.Errorf("private key: %w", err)
+	}
+	signer, err := keyfile.Signing(entries)
+	if err != nil {
+		return nil, fmt.Errorf("private key: %w", err)
+	}
+	return signer, nil
 }
 
 // PBES2 of RFC 8018, 6.2, as OpenSSL writes it: PBKDF2 and AES-CBC.
@@ -109,7 +149,7 @@ func decryptPKCS8(b, password []byte) ([]byte, error) {
 		Data []byte
 	}
 	unsupported := func(what string) error {
-		return fmt.Errorf("encrypted with %s; convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 -in OLD -out NEW", what)
+		return fmt.Errorf("%w %s; convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 -in OLD -out NEW", errScheme, what)
 	}
 	if rest, err := asn1.Unmarshal(b, &outer); err != nil || len(rest) > 0 || !outer.Algorithm.OID.Equal(oidPBES2) {
 		return nil, unsupported("something else than PBES2")

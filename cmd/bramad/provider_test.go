@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -94,6 +96,21 @@ limits: {free_disk: 1MiB}
 		t.Errorf("%s %s: %s", r.Indication, r.SubIndication, r.Detail)
 	}
 
+	// THREATS E05: what is public of the seal is in the daemon's memory, its key is not.
+	private, ok := seal.Key.(*ecdsa.PrivateKey)
+	if !ok {
+		t.Fatalf("%T", seal.Key)
+	}
+	secret, err := private.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := holds(p.cmd.Process.Pid, seal.Certificate.RawSubject, secret); err != nil {
+		t.Logf("the daemon's memory cannot be read here: %v", err)
+	} else if !found[0] || found[1] {
+		t.Errorf("in the daemon's memory: certificate %v, private key %v", found[0], found[1])
+	}
+
 	// The seal is away: what is put is taken, and waits.
 	sealer.Stop()
 	if err := put(c, "/inbox/two.pdf.p7s", s.signedPDF("two")); err != nil {
@@ -139,4 +156,35 @@ limits: {free_disk: 1MiB}
 	if code := p.stop(t); code != exitOK {
 		t.Errorf("exit code %d\n%s", code, p.said())
 	}
+}
+
+// holds says which of the words are in the writable memory of a process.
+func holds(pid int, words ...[]byte) ([]bool, error) {
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return nil, err
+	}
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		return nil, err
+	}
+	defer mem.Close()
+	found := make([]bool, len(words))
+	for line := range strings.Lines(string(maps)) {
+		var from, to int64
+		var mode string
+		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &mode); err != nil || !strings.HasPrefix(mode, "rw") {
+			continue
+		}
+		// By pieces that overlap: a reserved region may be long, and read in part only.
+		const piece = 1 << 20
+		buf := make([]byte, piece+256)
+		for at := from; at < to; at += piece {
+			n, _ := mem.ReadAt(buf[:min(int64(len(buf)), to-at)], at)
+			for i, w := range words {
+				found[i] = found[i] || bytes.Contains(buf[:n], w)
+			}
+		}
+	}
+	return found, nil
 }

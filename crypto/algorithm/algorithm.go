@@ -1,13 +1,16 @@
 // Package algorithm is the one table of what signature verification knows:
 // public keys, digests and signature algorithms, each a row found by object
-// identifier. Another family (DSTU 4145, GOST 34.311, Kupyna) is added as rows
-// and the functions they name; nothing else asks which family a key is of.
+// identifier. Families are RSA, ECDSA, and DSTU 4145 with GOST 34.311 or Kupyna;
+// another one is added as rows and the functions they name: nothing else asks
+// which family a key is of.
 //
 // What is not in the table is refused with ErrUnknown, what is in it only to be
 // refused (SHA-1, RSA below 2048 bits) with ErrWeak.
 //
 // References: RFC 3279, RFC 4055, RFC 5480, RFC 5754, RFC 8017; ETSI TS 119 312
-// for the sizes.
+// for the sizes. The texts that prescribe the identifiers and encodings of DSTU 4145,
+// GOST 34.311 and Kupyna were not at hand: these are taken from real certificates and
+// from what public implementations do.
 package algorithm
 
 import (
@@ -19,6 +22,9 @@ import (
 	"hash"
 
 	"github.com/brama-gateway/brama/crypto/der"
+	"github.com/brama-gateway/brama/crypto/dstu4145"
+	"github.com/brama-gateway/brama/crypto/gost34311"
+	"github.com/brama-gateway/brama/crypto/kupyna"
 )
 
 // Errors that callers tell apart.
@@ -106,6 +112,11 @@ var digests = map[der.OID]*Digest{
 	SHA384: {OID: SHA384, Name: "sha384", Size: 48, New: unkeyed(sha512.New384), Hash: crypto.SHA384},
 	SHA512: {OID: SHA512, Name: "sha512", Size: 64, New: unkeyed(sha512.New), Hash: crypto.SHA512},
 
+	GOST34311: {OID: GOST34311, Name: "gost34311", Size: gost34311.Size, New: newGOST, Keyed: true},
+	Kupyna256: {OID: Kupyna256, Name: "kupyna256", Size: kupyna.Size256, New: unkeyed(kupyna.New256)},
+	Kupyna384: {OID: Kupyna384, Name: "kupyna384", Size: kupyna.Size384, New: unkeyed(kupyna.New384)},
+	Kupyna512: {OID: Kupyna512, Name: "kupyna512", Size: kupyna.Size512, New: unkeyed(kupyna.New512)},
+
 	SHA1:                     {OID: SHA1, Name: "sha1", Size: 20, Weak: true},
 	"1.2.840.113549.2.5":     {OID: "1.2.840.113549.2.5", Name: "md5", Size: 16, Weak: true},
 	"1.2.840.113549.2.4":     {OID: "1.2.840.113549.2.4", Name: "md4", Size: 16, Weak: true},
@@ -151,7 +162,10 @@ type Signature struct {
 	params func(id Identifier) bool
 	// verify checks sig over the digest sum.
 	verify func(key crypto.PublicKey, d *Digest, params, sum, sig []byte) error
-	weak   bool
+	// wrapped tells that certificates, CRLs and OCSP answers hold the value within
+	// an OCTET STRING; CMS holds it bare.
+	wrapped bool
+	weak    bool
 }
 
 // FindSignature gives the signature algorithm that id names.
@@ -217,12 +231,17 @@ func VerifySum(id Identifier, key crypto.PublicKey, d *Digest, sum, sig []byte) 
 	return s.verify(key, d, id.Params, sum, sig)
 }
 
-// Verify checks sig over message under an algorithm that names its digest, as
-// certificates and CRLs do.
+// Verify checks sig over message under an algorithm that names its digest, sig
+// being what the BIT STRING of a certificate, CRL or OCSP answer holds.
 func Verify(id Identifier, key crypto.PublicKey, message, sig []byte) error {
 	d, err := DigestFor(id, nil)
 	if err != nil {
 		return err
+	}
+	if signatures[id.OID].wrapped {
+		if sig, err = dstu4145.UnwrapSignature(sig); err != nil {
+			return fmt.Errorf("%w: %w", ErrSignature, err)
+		}
 	}
 	h := d.New(key)
 	h.Write(message)

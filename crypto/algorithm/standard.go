@@ -6,10 +6,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"fmt"
 	"math/big"
 
 	"github.com/brama-gateway/brama/crypto/der"
+	"github.com/brama-gateway/brama/crypto/dstu4145"
+	"github.com/brama-gateway/brama/crypto/gost34311"
 )
 
 // Object identifiers of keys, curves and signature algorithms.
@@ -44,6 +47,18 @@ var signatures = map[der.OID]*Signature{
 	ECDSAWithSHA256: {OID: ECDSAWithSHA256, Name: "ecdsa-with-SHA256", Digest: SHA256, params: absent, verify: verifyECDSA},
 	ECDSAWithSHA384: {OID: ECDSAWithSHA384, Name: "ecdsa-with-SHA384", Digest: SHA384, params: absent, verify: verifyECDSA},
 	ECDSAWithSHA512: {OID: ECDSAWithSHA512, Name: "ecdsa-with-SHA512", Digest: SHA512, params: absent, verify: verifyECDSA},
+
+	DSTU4145:              dstuSignature(DSTU4145, GOST34311, "dstu4145-with-gost34311"),
+	DSTU4145WithKupyna256: dstuSignature(DSTU4145WithKupyna256, Kupyna256, "dstu4145-with-kupyna256"),
+	DSTU4145WithKupyna384: dstuSignature(DSTU4145WithKupyna384, Kupyna384, "dstu4145-with-kupyna384"),
+	DSTU4145WithKupyna512: dstuSignature(DSTU4145WithKupyna512, Kupyna512, "dstu4145-with-kupyna512"),
+	shortKupyna256:        dstuSignature(DSTU4145WithKupyna256, Kupyna256, "dstu4145-with-kupyna256"),
+	shortKupyna384:        dstuSignature(DSTU4145WithKupyna384, Kupyna384, "dstu4145-with-kupyna384"),
+	shortKupyna512:        dstuSignature(DSTU4145WithKupyna512, Kupyna512, "dstu4145-with-kupyna512"),
+	// Weak only in that no standard says how its value is written: see LittleEndian.
+	DSTU4145BigEndian:        {Name: "dstu4145-with-gost34311-big-endian", weak: true},
+	dstuNormalBasis:          {Name: "dstu4145-normal-basis", weak: true},
+	dstuNormalBasisBigEndian: {Name: "dstu4145-normal-basis", weak: true},
 
 	"1.2.840.113549.1.1.2":  {Name: "md2WithRSAEncryption", weak: true},
 	"1.2.840.113549.1.1.3":  {Name: "md4WithRSAEncryption", weak: true},
@@ -157,6 +172,11 @@ func readPSS(params []byte) (der.OID, int, error) {
 var keys = map[der.OID]func(id Identifier, bits []byte) (crypto.PublicKey, error){
 	RSAEncryption: parseRSA,
 	ECPublicKey:   parseEC,
+
+	DSTU4145:                 parseLittleEndian,
+	DSTU4145BigEndian:        parseBigEndian,
+	dstuNormalBasis:          refuseNormalBasis,
+	dstuNormalBasisBigEndian: refuseNormalBasis,
 }
 
 var curves = map[der.OID]elliptic.Curve{
@@ -244,17 +264,24 @@ func parseEC(id Identifier, bits []byte) (crypto.PublicKey, error) {
 func CheckKey(key crypto.PublicKey) error {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		if n := k.N.BitLen(); n < minRSA || n%8 != 0 {
+		// A generator that does not set the two highest bits gives one bit fewer than
+		// it was asked for, as it did for the central authority's RSA root of 2020.
+		if n := k.N.BitLen(); n < minRSA || n%8 != 0 && n%8 != 7 {
 			return fmt.Errorf("RSA key of %d bits: %w", n, ErrWeak)
 		}
 		return nil
 	case *ecdsa.PublicKey:
 		return nil
 	}
+	if dstuPoint(key) != nil {
+		return nil
+	}
 	return fmt.Errorf("public key: %w", ErrUnknown)
 }
 
-// MarshalKey encodes an RSA or EC public key as SubjectPublicKeyInfo.
+// MarshalKey encodes a public key as SubjectPublicKeyInfo. A *dstu4145.PublicKey is
+// written little-endian with its curve named and no substitution block; see
+// DSTUKey for other forms.
 func MarshalKey(key crypto.PublicKey) ([]byte, error) {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
@@ -271,12 +298,21 @@ func MarshalKey(key crypto.PublicKey) ([]byte, error) {
 				return der.Sequence(der.Sequence(ECPublicKey.Encode(), name.Encode()), der.BitString(point)), nil
 			}
 		}
+	case *dstu4145.PublicKey:
+		return marshalDSTU(&DSTUKey{Point: k})
+	case *DSTUKey:
+		return marshalDSTU(k)
 	}
 	return nil, fmt.Errorf("public key: %w", ErrUnknown)
 }
 
-// SameKey tells whether two public keys are equal.
+// SameKey tells whether two public keys are equal. Of keys of DSTU 4145 curve and
+// point are compared.
 func SameKey(a, b crypto.PublicKey) bool {
+	if p := dstuPoint(a); p != nil {
+		q := dstuPoint(b)
+		return q != nil && p.Equal(q)
+	}
 	x, err := MarshalKey(a)
 	if err != nil {
 		return false
@@ -286,8 +322,12 @@ func SameKey(a, b crypto.PublicKey) bool {
 }
 
 // ForSigning gives the digest and the signature AlgorithmIdentifier that our own
-// signatures by key use: the digest as strong as the curve, SHA-256 for RSA.
+// signatures by key use: the digest as strong as the curve, SHA-256 for RSA, GOST
+// 34.311 for DSTU 4145.
 func ForSigning(key crypto.PublicKey) (*Digest, []byte, error) {
+	if dstuPoint(key) != nil {
+		return ForSigningWith(key, GOST34311)
+	}
 	if err := CheckKey(key); err != nil {
 		return nil, nil, err
 	}
@@ -307,4 +347,80 @@ func ForSigning(key crypto.PublicKey) (*Digest, []byte, error) {
 		}
 	}
 	return digests[digest], der.Sequence(oid.Encode()), nil
+}
+
+// ForSigningWith is ForSigning for the digest that the caller chooses; empty
+// leaves the choice to ForSigning. ErrMismatch tells that the key's family does
+// not sign with it.
+func ForSigningWith(key crypto.PublicKey, digest der.OID) (*Digest, []byte, error) {
+	if digest == "" {
+		return ForSigning(key)
+	}
+	if err := CheckKey(key); err != nil {
+		return nil, nil, err
+	}
+	d := DigestByOID(digest)
+	if d == nil {
+		return nil, nil, fmt.Errorf("digest %s: %w", digest, ErrUnknown)
+	}
+	type pair struct{ family, digest der.OID }
+	family := ECPublicKey
+	params := der.Null()
+	switch {
+	case dstuPoint(key) != nil:
+		family, params = DSTU4145, nil
+	default:
+		if _, ok := key.(*rsa.PublicKey); ok {
+			family = RSAEncryption
+		} else {
+			params = nil
+		}
+	}
+	oid, ok := map[pair]der.OID{
+		{RSAEncryption, SHA256}: SHA256WithRSA, {RSAEncryption, SHA384}: SHA384WithRSA, {RSAEncryption, SHA512}: SHA512WithRSA,
+		{ECPublicKey, SHA256}: ECDSAWithSHA256, {ECPublicKey, SHA384}: ECDSAWithSHA384, {ECPublicKey, SHA512}: ECDSAWithSHA512,
+		{DSTU4145, GOST34311}: DSTU4145, {DSTU4145, Kupyna256}: DSTU4145WithKupyna256,
+		{DSTU4145, Kupyna384}: DSTU4145WithKupyna384, {DSTU4145, Kupyna512}: DSTU4145WithKupyna512,
+	}[pair{family, digest}]
+	if !ok {
+		return nil, nil, fmt.Errorf("digest %s with this key: %w", d.Name, ErrMismatch)
+	}
+	return d, der.Sequence(oid.Encode(), params), nil
+}
+
+// SignatureBits gives what the BIT STRING of a certificate, CRL or OCSP answer
+// holds for a signature value by key.
+func SignatureBits(key crypto.PublicKey, value []byte) ([]byte, error) {
+	if dstuPoint(key) == nil {
+		return value, nil
+	}
+	return dstu4145.WrapSignature(value)
+}
+
+// KeyID gives the key identifier of a SubjectPublicKeyInfo: GOST 34.311, with the
+// key's substitution block, of the OCTET STRING with the point for DSTU 4145, and for others the first 160 bits of SHA-256 of the whole (RFC 7093,
+// 2, method 4).
+func KeyID(spki []byte) ([]byte, error) {
+	r, err := der.NewReader(spki, der.DER).Sequence()
+	if err != nil {
+		return nil, err
+	}
+	id, err := ReadIdentifier(r)
+	if err != nil {
+		return nil, err
+	}
+	bits, _, err := r.BitString()
+	if err != nil {
+		return nil, err
+	}
+	if id.OID == DSTU4145 || id.OID == DSTU4145BigEndian {
+		key, err := ParseKey(spki)
+		if err != nil {
+			return nil, err
+		}
+		sum := gost34311.Sum(sbox(key), bits)
+		return sum[:], nil
+	}
+	sum := sha256.Sum256(spki)
+	return sum[:20], nil
 }

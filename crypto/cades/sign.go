@@ -19,6 +19,9 @@ type Signer struct {
 	Certificate *pki.Certificate
 	// Chain is put into the container beside the certificate: intermediates.
 	Chain []*pki.Certificate
+	// Digest is what to hash with; empty leaves the choice to the key's family:
+	// see algorithm.ForSigning.
+	Digest der.OID
 }
 
 // SignOptions are the conditions of a signing.
@@ -73,12 +76,15 @@ func (s Signer) sign(rand io.Reader, content []byte, at time.Time) (digest, sign
 	if !algorithm.SameKey(s.Key.Public(), s.Certificate.PublicKey) {
 		return nil, nil, errors.New("certificate is of another key")
 	}
-	d, algorithmID, err := algorithm.ForSigning(s.Key.Public())
+	// Of the two forms of the public key the certificate's says more: the
+	// substitution block.
+	public := s.Certificate.PublicKey
+	d, algorithmID, err := algorithm.ForSigningWith(public, s.Digest)
 	if err != nil {
 		return nil, nil, err
 	}
 	digest = der.Sequence(d.OID.Encode())
-	attrs := SignedAttributes{MessageDigest: hashed(d, s.Key.Public(), content), SigningTime: at}.list(d, s.Certificate)
+	attrs := SignedAttributes{MessageDigest: hashed(d, public, content), SigningTime: at}.list(d, s.Certificate)
 	value, err := s.value(rand, der.SetOf(attrs...), d)
 	if err != nil {
 		return nil, nil, fmt.Errorf("key: %w", err)
@@ -95,7 +101,7 @@ func (s Signer) value(rand io.Reader, attrs []byte, d *algorithm.Digest) ([]byte
 	if k, ok := s.Key.(AttributeSigner); ok {
 		return k.SignAttributes(rand, attrs, d)
 	}
-	return s.Key.Sign(rand, hashed(d, s.Key.Public(), attrs), d.Hash)
+	return s.Key.Sign(rand, hashed(d, s.Certificate.PublicKey, attrs), d.Hash)
 }
 
 // signingCertificate encodes SigningCertificateV2, RFC 5035, with issuerSerial.
@@ -105,7 +111,7 @@ func signingCertificate(d *algorithm.Digest, c *pki.Certificate) []byte {
 		id = append(id, der.Sequence(d.OID.Encode()))
 	}
 	id = append(id,
-		der.OctetString(hashed(d, nil, c.Raw)),
+		der.OctetString(hashed(d, c.PublicKey, c.Raw)),
 		der.Sequence(der.Sequence(der.Explicit(4, c.RawIssuer)), der.Value(der.TagInteger, c.RawSerial)))
 	return der.Sequence(der.Sequence(der.Sequence(id...)))
 }

@@ -294,7 +294,7 @@ func (j *judgement) candidates() []*pki.Certificate {
 
 // reference is an ESSCertID or ESSCertIDv2, RFC 5035, sections 3 and 5.
 type reference struct {
-	sum    func(raw []byte) []byte
+	sum    func(c *pki.Certificate) []byte
 	value  []byte
 	issuer []byte // encoded name; nil when issuerSerial is absent
 	serial []byte
@@ -302,14 +302,20 @@ type reference struct {
 }
 
 func (r reference) names(c *pki.Certificate) bool {
-	if subtle.ConstantTimeCompare(r.sum(c.Raw), r.value) != 1 {
+	if subtle.ConstantTimeCompare(r.sum(c), r.value) != 1 {
 		return false
 	}
 	if !r.named {
 		return true
 	}
+	if !bytes.Equal(r.serial, c.RawSerial) {
+		return false
+	}
+	if bytes.Equal(r.issuer, c.RawIssuer) {
+		return true
+	}
 	n, err := pki.ParseName(r.issuer)
-	return err == nil && n.Same(c.Issuer) && bytes.Equal(r.serial, c.RawSerial)
+	return err == nil && n.Same(c.Issuer)
 }
 
 // reference reads the first certificate reference; the others, of the chain, are
@@ -343,10 +349,10 @@ func (j *judgement) reference() (reference, error) {
 		if err != nil {
 			return ref, err
 		}
-		ref.sum = func(raw []byte) []byte { return hashed(d, nil, raw) }
+		ref.sum = func(c *pki.Certificate) []byte { return hashed(d, c.PublicKey, c.Raw) }
 	} else {
-		ref.sum = func(raw []byte) []byte {
-			s := sha1.Sum(raw)
+		ref.sum = func(c *pki.Certificate) []byte {
+			s := sha1.Sum(c.Raw)
 			return s[:]
 		}
 	}
@@ -421,17 +427,21 @@ func (j *judgement) cryptography() {
 		j.doubt(CryptoConstraintsFailure, "the signer's public key is malformed or of an unknown algorithm")
 		return
 	}
-	d, err := algorithm.DigestFor(j.si.SignatureAlgorithm, j.digest)
+	id, signature := j.si.SignatureAlgorithm, j.si.Signature
+	if little, value, ok := algorithm.LittleEndian(id, signature); ok && j.tolerate(BigEndianSignature) {
+		id, signature = little, value
+	}
+	d, err := algorithm.DigestFor(id, j.digest)
 	if err != nil {
 		j.doubt(CryptoConstraintsFailure, err.Error())
 		return
 	}
 	verify := func(message, value []byte) error {
-		return algorithm.VerifySum(j.si.SignatureAlgorithm, signer.PublicKey, d, hashed(d, signer.PublicKey, message), value)
+		return algorithm.VerifySum(id, signer.PublicKey, d, hashed(d, signer.PublicKey, message), value)
 	}
-	values := [][]byte{j.si.Signature}
+	values := [][]byte{signature}
 	if j.c.o.Tolerate[WrappedSignature] {
-		if e, err := der.One(j.si.Signature, der.DER); err == nil && e.Is(der.Universal, der.TagOctetString) && !e.Constructed {
+		if e, err := der.One(signature, der.DER); err == nil && e.Is(der.Universal, der.TagOctetString) && !e.Constructed {
 			values = append(values, e.Content)
 		}
 	}
@@ -491,6 +501,9 @@ func (j *judgement) acceptance() {
 	default:
 		j.doubt(SigConstraintsFailure, "the signer's certificate lacks nonRepudiation (keyUsage)")
 	}
+	if algorithm.LegacySBox(s.PublicKey) && !j.tolerate(LegacySBox) {
+		j.doubt(CryptoConstraintsFailure, "the signer's key is with a substitution block other than DKE No 1")
+	}
 	if s.Codes().Ambiguous {
 		j.doubt(ChainConstraintsFailure, "two codes of one kind in the signer's certificate")
 	}
@@ -501,11 +514,19 @@ func (j *judgement) path() {
 	if j.out.Signer == nil {
 		return
 	}
-	o := pki.PathOptions{At: j.c.o.At, Material: j.c.embedded, Evidence: j.c.evidence, Work: j.c.work}
+	o := pki.PathOptions{
+		At: j.c.o.At, Material: j.c.embedded, Evidence: j.c.evidence, Work: j.c.work,
+		LegacySBox: j.c.o.Tolerate[LegacySBox],
+	}
 	p := j.c.o.Trust.Validate(j.out.Signer, o)
 	if p.Outcome == pki.NoRevocationEvidence && j.tolerate(NoRevocation) {
 		o.WithoutRevocation = true
 		p = j.c.o.Trust.Validate(j.out.Signer, o)
+	}
+	for _, c := range p.Chain {
+		if algorithm.LegacySBox(c.PublicKey) {
+			j.tolerate(LegacySBox)
+		}
 	}
 	j.out.Chain, j.out.Evidence, j.out.RevokedAt = p.Chain, p.Evidence, p.RevokedAt
 	sub := map[pki.Outcome]SubIndication{

@@ -30,11 +30,16 @@ const (
 	// NoRevocation: no revocation evidence. For closed test networks only.
 	NoRevocation Tolerance = "no-revocation"
 
-	// TransportWrapper, LegacySBox and BigEndianSignature are known names
-	// without effect as yet: what they would allow is refused.
-	TransportWrapper   Tolerance = "transport-wrapper"
-	LegacySBox         Tolerance = "legacy-sbox"
+	// LegacySBox: a key of the signer or of an authority names another
+	// substitution block than DKE No 1.
+	LegacySBox Tolerance = "legacy-sbox"
+	// BigEndianSignature: the signature is under the big-endian identifier of
+	// DSTU 4145, its value the usual one reversed.
 	BigEndianSignature Tolerance = "big-endian-signature"
+
+	// TransportWrapper is a known name without effect as yet: what it would allow
+	// is refused.
+	TransportWrapper Tolerance = "transport-wrapper"
 )
 
 var tolerances = []Tolerance{

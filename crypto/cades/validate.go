@@ -174,7 +174,7 @@ type shared struct {
 	o        Options
 	embedded []*pki.Certificate
 	evidence []pki.Evidence
-	sums     map[der.OID]sum
+	sums     map[string]sum // by Digest.Variant
 	work     *pki.Work
 }
 
@@ -184,10 +184,10 @@ type sum struct {
 }
 
 func newShared(sd *cms.SignedData, in Input, o Options) *shared {
-	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[der.OID]sum), work: pki.NewWork()}
+	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[string]sum), work: pki.NewWork()}
 	for _, raw := range sd.Certificates {
 		// One that cannot be read is no signer and no issuer; that is all.
-		if cert, err := pki.ParseCertificate(raw); err == nil {
+		if cert, err := o.Trust.ParseCertificate(raw); err == nil {
 			c.embedded = append(c.embedded, cert)
 		}
 	}
@@ -208,7 +208,8 @@ var errNoContent = errors.New("no document beside the detached container")
 
 // contentSum hashes the content. key is the signer's, nil if not known.
 func (c *shared) contentSum(d *algorithm.Digest, key crypto.PublicKey) ([]byte, error) {
-	if s, ok := c.sums[d.OID]; ok && !d.Keyed {
+	variant := d.Variant(key)
+	if s, ok := c.sums[variant]; ok {
 		return s.value, s.err
 	}
 	h := d.New(key)
@@ -226,6 +227,6 @@ func (c *shared) contentSum(d *algorithm.Digest, key crypto.PublicKey) ([]byte, 
 	if s.err == nil {
 		s.value = h.Sum(nil)
 	}
-	c.sums[d.OID] = s
+	c.sums[variant] = s
 	return s.value, s.err
 }

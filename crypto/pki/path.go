@@ -59,6 +59,9 @@ type PathOptions struct {
 	Work *Work
 	// WithoutRevocation leaves revocation unchecked. For closed test networks.
 	WithoutRevocation bool
+	// LegacySBox accepts keys of DSTU 4145 that name another substitution block
+	// than DKE No 1.
+	LegacySBox bool
 	// MaxIntermediates bounds the certificates between the two ends, not
 	// counting self-issued ones; 0 stands for 8, a negative number for none.
 	MaxIntermediates int
@@ -206,6 +209,12 @@ func (b *builder) signed(child, issuer *Certificate) error {
 	if err, ok := b.work.edges[k]; ok {
 		return err
 	}
+	if b.store != nil {
+		if _, ok := b.store.memory.signed.get(k); ok {
+			b.work.edges[k] = nil
+			return nil
+		}
+	}
 	if b.work.checks >= maxSignatureChecks {
 		b.exhausted = true
 		return errors.New("too much work")
@@ -213,6 +222,9 @@ func (b *builder) signed(child, issuer *Certificate) error {
 	b.work.checks++
 	err := child.checkSignatureBy(issuer)
 	b.work.edges[k] = err
+	if err == nil && b.store != nil {
+		b.store.memory.signed.put(k, struct{}{})
+	}
 	return err
 }
 
@@ -310,6 +322,9 @@ func (b *builder) constraints(chain []*Certificate) Path {
 		}
 		if err := algorithm.CheckKey(c.PublicKey); err != nil {
 			return fail(WeakAlgorithm, who+": "+err.Error())
+		}
+		if algorithm.LegacySBox(c.PublicKey) && !b.o.LegacySBox {
+			return fail(WeakAlgorithm, who+": key with a substitution block other than DKE No 1")
 		}
 		if b.o.At.Before(c.NotBefore) {
 			return fail(OutOfBounds, who+" is not valid yet")

@@ -6,7 +6,8 @@ import (
 )
 
 // Store holds what a verifier was configured with. It does not change after
-// NewStore and may be used by several goroutines. A nil Store trusts nothing.
+// NewStore and may be used by several goroutines; within bounds it remembers
+// certificates it has read and signatures on them that were good. A nil Store trusts nothing.
 type Store struct {
 	anchors, material []*Certificate
 	crls              []*CRL
@@ -16,6 +17,9 @@ type Store struct {
 	byIssuer  map[string][]*Certificate
 	byKeyID   map[string][]*Certificate
 	lists     map[string]CRLs
+	bySum     map[[32]byte]*Certificate
+
+	memory *remembered
 }
 
 // NewStore builds a store. Only anchors are trusted; material and CRLs are
@@ -27,13 +31,14 @@ func NewStore(anchors, material []*Certificate, crls []*CRL) *Store {
 		byIssuer:  make(map[string][]*Certificate),
 		byKeyID:   make(map[string][]*Certificate),
 		lists:     make(map[string]CRLs),
+		bySum:     make(map[[32]byte]*Certificate),
+		memory:    newRemembered(),
 	}
-	seen := make(map[[32]byte]bool)
 	add := func(c *Certificate) bool {
-		if c == nil || seen[c.sum] {
+		if c == nil || s.bySum[c.sum] != nil {
 			return false
 		}
-		seen[c.sum] = true
+		s.bySum[c.sum] = c
 		s.bySubject[c.Subject.key] = append(s.bySubject[c.Subject.key], c)
 		s.byIssuer[c.Issuer.key] = append(s.byIssuer[c.Issuer.key], c)
 		if c.SubjectKeyID != nil {
@@ -70,7 +75,9 @@ func (s *Store) With(material []*Certificate, crls []*CRL) *Store {
 	if s == nil {
 		return NewStore(nil, material, crls)
 	}
-	return NewStore(s.anchors, slices.Concat(s.material, material), slices.Concat(s.crls, crls))
+	more := NewStore(s.anchors, slices.Concat(s.material, material), slices.Concat(s.crls, crls))
+	more.memory = s.memory
+	return more
 }
 
 // Anchors gives the trust anchors. The slice must not be changed.

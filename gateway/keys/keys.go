@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/keyfile"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -42,19 +44,26 @@ func Seal(keyFile, certificateFile string, chainFiles []string) (cades.Signer, e
 		}
 		s.Chain = append(s.Chain, more...)
 	}
-	pub, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !pub.Equal(s.Certificate.PublicKey) {
+	if !algorithm.SameKey(key.Public(), s.Certificate.PublicKey) {
 		return s, fmt.Errorf("%s: the key is not that of the certificate in %s", keyFile, certificateFile)
 	}
 	return s, nil
 }
 
-// Private reads a private key: PEM of PKCS #8 (RFC 5958), SEC 1 (RFC 5915) or
-// PKCS #1 (RFC 8017, A.1.2). No error says anything of what the key is.
+// Private reads a private key of RSA, ECDSA or DSTU 4145: PEM of PKCS #8 (RFC 5958),
+// SEC 1 (RFC 5915) or PKCS #1 (RFC 8017, A.1.2), or PKCS #8 in DER. No error says
+// anything of what the key is.
 func Private(file string) (crypto.Signer, error) {
 	data, err := read(file)
 	if err != nil {
 		return nil, err
+	}
+	if len(data) > 0 && data[0] == 0x30 {
+		key, err := pkcs8(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		return key, nil
 	}
 	for {
 		var block *pem.Block
@@ -83,7 +92,7 @@ func parse(block *pem.Block) (crypto.Signer, error) {
 	var err error
 	switch block.Type {
 	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+		return pkcs8(block.Bytes)
 	case "EC PRIVATE KEY":
 		key, err = x509.ParseECPrivateKey(block.Bytes)
 	case "RSA PRIVATE KEY":
@@ -101,6 +110,23 @@ func parse(block *pem.Block) (crypto.Signer, error) {
 		return k, nil
 	}
 	return nil, errors.New("want an RSA or ECDSA key")
+}
+
+// pkcs8 reads a PrivateKeyInfo that is not encrypted. The number of a DSTU 4145 key
+// is little-endian in it.
+func pkcs8(data []byte) (crypto.Signer, error) {
+	entries, err := keyfile.Open(data, nil)
+	if errors.Is(err, keyfile.ErrPassword) {
+		return nil, ErrEncrypted
+	}
+	if err != nil {
+		return nil, errForm
+	}
+	key, err := keyfile.Signing(entries)
+	if err != nil {
+		return nil, errForm
+	}
+	return key, nil
 }
 
 // Certificates reads one or more certificates, PEM or DER.

@@ -90,6 +90,8 @@ func problemOf(err error) (p *Problem, known bool) {
 		return &leaseOver, true
 	case errors.Is(err, gateway.ErrAnswer):
 		return &otherAnswer, true
+	case errors.Is(err, gateway.ErrKey):
+		return exists.because("the Idempotency-Key was used for another statement"), true
 	case errors.Is(err, spool.ErrExists):
 		return &exists, true
 	case errors.Is(err, gateway.ErrName):

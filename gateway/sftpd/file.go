@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,6 +22,8 @@ type upload struct {
 
 	mu    sync.RWMutex // read: data in flight; write: the end
 	ended bool
+
+	spoilt atomic.Bool // a write was refused
 
 	appending *appending // nil unless opened with APPEND on what has bytes
 }
@@ -99,6 +102,11 @@ func (u *upload) gone() {
 
 func (u *upload) WriteAt(p []byte, off int64) (n int, err error) {
 	defer u.t.handle("write", u.path, &err)()
+	defer func() {
+		if err != nil {
+			u.spoilt.Store(true)
+		}
+	}()
 	most := u.t.c.server.fileSize() - int64(len(p))
 	if off < 0 || off > most {
 		return 0, errOffset
@@ -154,6 +162,11 @@ func (u *upload) Close() (err error) {
 		return nil
 	}
 	defer u.gone()
+	if u.spoilt.Load() {
+		// A piece of the file was refused: what is there is not what the client sent.
+		u.up.Interrupt(errSpoilt)
+		return errSpoilt
+	}
 	return u.up.Close(u.t.c.work())
 }
 

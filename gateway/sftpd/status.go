@@ -27,6 +27,7 @@ var (
 	errUnsupported = errors.New("not supported")
 	errPanic       = errors.New("panic")
 	errEnded       = errors.New("file no longer open")
+	errSpoilt      = errors.New("a write of the file was refused")
 )
 
 // statusOf maps an error to the code that the client gets.

@@ -280,7 +280,7 @@ func TestResumeAndPartialAccess(t *testing.T) {
 			expect(t, fmt.Sprint("write at ", off), err, 4)
 		}
 		expect(t, "size 2^60", w.Truncate(1<<60), 4)
-		expect(t, "close", w.Close(), 0)
+		expect(t, "close after a refused write", w.Close(), 4)
 		expect(t, "size 2^60 by name", f.Truncate("/inbox/far.part", 1<<60), 4)
 	}
 

@@ -326,6 +326,9 @@ func (l *lane) settle(ctx context.Context, in *folder.Dir, name string, s *sight
 		l.mu.Lock()
 		l.tries, l.quiet = 0, time.Time{}
 		l.mu.Unlock()
+		if err := l.unnote(name); err != nil {
+			log.Warn("note about the file that has been taken now stays", zap.Error(err))
+		}
 		return true
 	case errors.Is(err, fs.ErrNotExist):
 		return true // the client took it back

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -157,8 +158,8 @@ func refusal(err error) *formats.Text {
 // forbidden is the text for a file that the gateway may not read, or not take
 // from this client.
 var forbidden = formats.Text{
-	UK: "Файл ще не прийнято: шлюз не має права його прочитати або прийняти. Перевірте права доступу до файлу (група шлюзу повинна мати право читання) або зверніться до адміністратора шлюзу. Шлюз пробуватиме далі.",
-	EN: "The file is not taken yet: the gateway may not read it or not take it. Check the permissions of the file (the gateway's group must be able to read it) or ask the administrator of the gateway. The gateway goes on trying.",
+	UK: "Файл ще не прийнято: шлюз не може його прочитати, або ваш доступ призупинено. Зверніться до казначейства; якщо доступ є, перевірте права на файл (група шлюзу повинна мати право читання). Шлюз пробуватиме далі.",
+	EN: "The file is not taken yet: the gateway cannot read it, or your access is suspended. Ask the treasury; if you have access, check the permissions of the file (the gateway's group must be able to read it). The gateway goes on trying.",
 }
 
 // stopping: the gateway takes nothing from anybody now.
@@ -168,6 +169,31 @@ func stopping(err error) bool {
 
 // note answers a file that is refused, beside the receipts. The same note is not
 // written twice.
+// refusedNote is the ending of a note about a file that was not taken.
+const refusedNote = ".refused.txt"
+
+// unnote takes back the note about a file that has been taken after all.
+func (l *lane) unnote(name string) error {
+	dir, err := folder.Open(l.c.Dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	out, err := dir.Sub(folder.Receipts)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	to := folder.Escape(name) + refusedNote
+	if m, err := out.Stat(to); err != nil || !m.Regular() || !m.Ours() {
+		return nil // none, or none of ours
+	}
+	if err := out.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return out.Sync()
+}
+
 func (l *lane) note(name string, m folder.Mark, why *formats.Text) error {
 	dir, err := folder.Open(l.c.Dir)
 	if err != nil {
@@ -184,7 +210,7 @@ func (l *lane) note(name string, m folder.Mark, why *formats.Text) error {
 		"%s\n\nФайл: %s\nРозмір: %d байтів\nЗмінено: %s UTC\n\n%s\n\nFile: %s\nSize: %d bytes\nModified: %s UTC\n",
 		why.UK, shown, m.Size, m.Modified().UTC().Format("2006-01-02 15:04:05"),
 		why.EN, shown, m.Size, m.Modified().UTC().Format("2006-01-02 15:04:05")))
-	to := shown + ".refused.txt"
+	to := shown + refusedNote
 	if f, old, err := out.File(to); err == nil {
 		b, rerr := io.ReadAll(io.LimitReader(f, int64(len(text))+1))
 		f.Close()

@@ -446,12 +446,15 @@ func TestForbiddenFileIsNotedAndRetried(t *testing.T) {
 	r.put("a", "x")
 	r.step(0)
 	r.step(time.Second)
-	if b, err := os.ReadFile(filepath.Join(r.dir, "receipts", "a.refused.txt")); err != nil || !bytes.Contains(b, []byte("права доступу")) {
+	if b, err := os.ReadFile(filepath.Join(r.dir, "receipts", "a.refused.txt")); err != nil || !bytes.Contains(b, []byte("доступ призупинено")) {
 		t.Error(err)
 	}
 	may = true
 	r.step(time.Minute)
 	r.want("a")
+	if _, err := os.Stat(filepath.Join(r.dir, "receipts", "a.refused.txt")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the note stays beside the answer: %v", err)
+	}
 }
 
 // A program writes the same file over and over, one letter at a time, while it

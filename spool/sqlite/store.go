@@ -314,5 +314,8 @@ func (s *Store) hangUp() {
 	if s.write != nil {
 		s.write.close()
 	}
+	// Given back by name: a child that somebody is just starting holds a copy of
+	// the descriptor until its exec, and closing ours would leave the lock with it.
+	unix.Flock(int(s.lock.Fd()), unix.LOCK_UN)
 	s.lock.Close()
 }

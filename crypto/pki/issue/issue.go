@@ -8,7 +8,6 @@ package issue
 
 import (
 	"crypto"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -82,6 +81,8 @@ type Template struct {
 	MaxPathLen int
 	// ExtendedKeyUsage is left out when empty.
 	ExtendedKeyUsage []der.OID
+	// Digest is what the issuer signs with; empty: see algorithm.ForSigning.
+	Digest der.OID
 	// Extra extensions follow the others.
 	Extra []pki.Extension
 }
@@ -105,7 +106,16 @@ func Signatory(s Subject, serial *big.Int, notBefore, notAfter time.Time) Templa
 
 // SelfSigned makes a root: issuer and subject are the same, the key signs itself.
 func SelfSigned(rand io.Reader, key crypto.Signer, t Template) (*pki.Certificate, error) {
+	if key == nil {
+		return nil, errors.New("issuer's key is missing")
+	}
 	return certificate(rand, key, nil, key.Public(), t)
+}
+
+// SelfSignedAs is SelfSigned with the public key in the form it shall be written
+// in, as an *algorithm.DSTUKey.
+func SelfSignedAs(rand io.Reader, key crypto.Signer, public crypto.PublicKey, t Template) (*pki.Certificate, error) {
+	return certificate(rand, key, nil, public, t)
 }
 
 // Certificate makes a certificate for a public key, issued by an authority.
@@ -124,14 +134,25 @@ func certificate(rand io.Reader, signer crypto.Signer, issuer *pki.Certificate, 
 	if err != nil {
 		return nil, err
 	}
-	keyID := sha256.Sum256(spki)
-	subjectID, authorityID := keyID[:20], keyID[:20]
+	subjectID, err := algorithm.KeyID(spki)
+	if err != nil {
+		return nil, err
+	}
+	authorityID := subjectID
 	subject := t.Subject.Encode()
 	issuerName := subject
 	if issuer != nil {
 		issuerName, authorityID = issuer.RawSubject, issuer.SubjectKeyID
 	}
-	d, algorithmID, err := algorithm.ForSigning(signer.Public())
+	// The certificate's key says more than the signer's does: the substitution block.
+	signing := key
+	if issuer != nil {
+		signing = issuer.PublicKey
+	}
+	if !algorithm.SameKey(signing, signer.Public()) {
+		return nil, errors.New("issuer's certificate is of another key")
+	}
+	d, algorithmID, err := algorithm.ForSigningWith(signing, t.Digest)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +199,7 @@ func certificate(rand io.Reader, signer crypto.Signer, issuer *pki.Certificate, 
 		spki,
 		der.Explicit(3, der.Sequence(extensions...)),
 	)
-	whole, err := sign(rand, signer, d, algorithmID, tbs)
+	whole, err := sign(rand, signer, signing, d, algorithmID, tbs)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +218,8 @@ type List struct {
 	Number                 *big.Int // must be set
 	ThisUpdate, NextUpdate time.Time
 	Revoked                []Revocation
+	// Digest is what the issuer signs with; empty: see algorithm.ForSigning.
+	Digest der.OID
 	// Extra extensions follow the others.
 	Extra []pki.Extension
 }
@@ -206,7 +229,7 @@ func CRL(rand io.Reader, by Issuer, l List) (*pki.CRL, error) {
 	if by.Key == nil || by.Certificate == nil || l.Number == nil {
 		return nil, errors.New("issuer's key, certificate or CRL number is missing")
 	}
-	d, algorithmID, err := algorithm.ForSigning(by.Key.Public())
+	d, algorithmID, err := algorithm.ForSigningWith(by.Certificate.PublicKey, l.Digest)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +258,7 @@ func CRL(rand io.Reader, by Issuer, l List) (*pki.CRL, error) {
 		extensions = append(extensions, der.Sequence(append(p, der.OctetString(e.Value))...))
 	}
 	parts = append(parts, der.Explicit(0, der.Sequence(extensions...)))
-	whole, err := sign(rand, by.Key, d, algorithmID, der.Sequence(parts...))
+	whole, err := sign(rand, by.Key, by.Certificate.PublicKey, d, algorithmID, der.Sequence(parts...))
 	if err != nil {
 		return nil, err
 	}
@@ -243,12 +266,16 @@ func CRL(rand io.Reader, by Issuer, l List) (*pki.CRL, error) {
 }
 
 // sign wraps tbs with its signature, as certificates and CRLs do.
-func sign(rand io.Reader, key crypto.Signer, d *algorithm.Digest, algorithmID, tbs []byte) ([]byte, error) {
-	h := d.New(key.Public())
+func sign(rand io.Reader, key crypto.Signer, public crypto.PublicKey, d *algorithm.Digest, algorithmID, tbs []byte) ([]byte, error) {
+	h := d.New(public)
 	h.Write(tbs)
 	value, err := key.Sign(rand, h.Sum(nil), d.Hash)
 	if err != nil {
 		return nil, fmt.Errorf("issuer's key: %w", err)
 	}
-	return der.Sequence(tbs, algorithmID, der.BitString(value)), nil
+	bits, err := algorithm.SignatureBits(public, value)
+	if err != nil {
+		return nil, fmt.Errorf("issuer's key: %w", err)
+	}
+	return der.Sequence(tbs, algorithmID, der.BitString(bits)), nil
 }
