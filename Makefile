@@ -55,4 +55,4 @@ dudect: ## does the time of signing depend on the key? a statistical test, some 
 .PHONY: bench-dstu
 
 bench-dstu: ## DSTU 4145 beside Bouncy Castle (Debian: libbcprov-java, default-jdk-headless), one core, ratios
-	BRAMA_BENCH=1 go test -count=1 -run TestBesideBouncyCastle -v ./crypto/dstu4145
+	BRAMA_BENCH=1 go test -count=1 -p 1 -run TestBesideBouncyCastle -v ./crypto/dstu4145 ./crypto/cades

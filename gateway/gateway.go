@@ -48,13 +48,15 @@ type Options struct {
 	Rand     io.Reader // for seals and lease tokens; crypto/rand.Reader
 	Log      *zap.Logger
 
-	Hold      time.Duration // how long an incomplete document waits; 24h
-	Temporary []string      // patterns of temporary names, besides the built-in ones
-	Residue   time.Duration // how long a taken file stays visible to its sender; 10m
-	Workers   int           // examinations at once; one a processor
-	Queue     int           // examinations that wait in memory, the others in the spool; 1024
+	Residue time.Duration // how long a taken file stays visible to its sender; 10m
+	Workers int           // examinations at once; one a processor
+	Queue   int           // examinations that wait in memory, the others in the spool; 1024
+
+	// The settings that New begins with; only [Gateway.Settings] tells those in force.
+	Hold      time.Duration
+	Temporary []string
 	Limits    Limits
-	Language  string // of clients that name none
+	Language  string
 }
 
 // Gateway is the core. Make it with New, start it with Run, and give its Desk
@@ -64,6 +66,7 @@ type Gateway struct {
 	ids spool.IDs
 
 	register atomic.Pointer[client.Register]
+	settings atomic.Pointer[inForce]
 
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
@@ -95,9 +98,6 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	case o.Now == nil, o.Rand == nil, o.Log == nil:
 		return nil, errors.New("gateway: clock, random source and log are needed")
 	}
-	if o.Hold <= 0 {
-		o.Hold = 24 * time.Hour
-	}
 	if o.Residue <= 0 {
 		o.Residue = 10 * time.Minute
 	}
@@ -106,15 +106,6 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	}
 	if o.Queue <= 0 {
 		o.Queue = 1024
-	}
-	if o.Limits.File <= 0 {
-		o.Limits.File = 64 << 20
-	}
-	if o.Limits.Files <= 0 {
-		o.Limits.Files = 10_000
-	}
-	if o.Limits.Bytes <= 0 {
-		o.Limits.Bytes = 4 << 30
 	}
 	g := &Gateway{
 		Options: o,
@@ -125,6 +116,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		queued:  map[spool.ID]bool{},
 		recheck: true, // trust may have changed while nobody ran
 	}
+	g.Reconfigure(Settings{Hold: o.Hold, Temporary: o.Temporary, Limits: o.Limits, Language: o.Language})
 	c := make(chan struct{})
 	g.changes.Store(&c)
 	if err := g.loadRegister(ctx); err != nil {

@@ -33,10 +33,16 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	if len(e.Findings) == 0 {
+	switch more := len(e.Findings) - 1; more {
+	case -1:
 		return "statement refused"
+	case 0:
+		return "statement refused: " + e.Findings[0].Rule
+	case 1:
+		return "statement refused: " + e.Findings[0].Rule + " and 1 more finding"
+	default:
+		return fmt.Sprintf("statement refused: %s and %d more findings", e.Findings[0].Rule, more)
 	}
-	return fmt.Sprintf("statement refused: %s and %d more findings", e.Findings[0].Rule, len(e.Findings)-1)
 }
 
 // Outcome is what became of a document, as receipts say it.

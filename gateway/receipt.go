@@ -120,8 +120,8 @@ func (g *Gateway) seal(content []byte, at time.Time) ([]byte, error) {
 
 // language is the one that a client is answered in.
 func (g *Gateway) language(entry *client.Entry) string {
-	if entry.Language == "" && g.Language != "" {
-		return g.Language
+	if l := g.Settings().Language; entry.Language == "" && l != "" {
+		return l
 	}
 	return entry.Lang()
 }

@@ -458,7 +458,7 @@ func (g *Gateway) resent(ctx context.Context, it spool.Item, v *Verdict, now tim
 	var first *spool.ID
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		before, err := r.Items(spool.Query{
-			Queue: Submissions, Owner: it.Owner, Name: it.Name, From: now.Add(-g.Hold), Before: it.ID, Newest: true, Limit: recent,
+			Queue: Submissions, Owner: it.Owner, Name: it.Name, From: now.Add(-g.reach()), Before: it.ID, Newest: true, Limit: recent,
 			States: []spool.State{StateAccepted, StateLeased, StateProcessed, StateDead},
 		})
 		for _, b := range before {

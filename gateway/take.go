@@ -52,7 +52,7 @@ type upload struct {
 
 // create begins an upload, or goes on with one that was interrupted.
 func (g *Gateway) create(ctx context.Context, o Origin, name string, mode Mode) (Upload, error) {
-	if _, temporary := Temporary(name, g.Temporary); !temporary {
+	if _, temporary := Temporary(name, g.Settings().Temporary); !temporary {
 		if _, err := CleanName(name); err != nil {
 			return nil, err
 		}
@@ -173,7 +173,7 @@ func (u *upload) Close(ctx context.Context) error {
 			zap.String("session", u.origin.Session), zap.String("name", name), zap.Error(*cause))
 		return errors.Join(fmt.Errorf("a write was refused: %w", *cause), u.draft.Discard())
 	}
-	if _, temporary := Temporary(name, u.g.Temporary); temporary {
+	if _, temporary := Temporary(name, u.g.Settings().Temporary); temporary {
 		// Durable too: a client that has seen its temporary file closed may rename it tomorrow.
 		return errors.Join(u.draft.Keep(ctx, string(u.origin.Client), name, modTime), u.draft.Discard())
 	}
@@ -450,7 +450,7 @@ func (j *joining) signature(f file) error {
 	// signature came, or accepted with fewer. Its answer is this file's answer too.
 	for _, name := range documentNames(f.of) {
 		late, err := j.tx.Items(spool.Query{
-			Queue: Submissions, Owner: string(j.origin.Client), Name: name, From: j.now.Add(-j.g.Hold), Newest: true, Limit: recent,
+			Queue: Submissions, Owner: string(j.origin.Client), Name: name, From: j.now.Add(-j.g.reach()), Newest: true, Limit: recent,
 		})
 		if err != nil {
 			return err
@@ -573,7 +573,7 @@ func (j *joining) orphans(f file) (*spool.Item, error) {
 // waiting.
 func (j *joining) spare(f file) error {
 	earlier, err := j.tx.Items(spool.Query{
-		Queue: Submissions, Owner: string(j.origin.Client), Name: f.name, From: j.now.Add(-j.g.Hold), Newest: true, Limit: recent,
+		Queue: Submissions, Owner: string(j.origin.Client), Name: f.name, From: j.now.Add(-j.g.reach()), Newest: true, Limit: recent,
 	})
 	if err != nil {
 		return err
@@ -632,7 +632,7 @@ func spared(b []byte, f file) []byte {
 func (j *joining) begin(f file, name string) error {
 	it := spool.Item{
 		ID: j.g.ids.New(j.now), Queue: Submissions, Owner: string(j.origin.Client), State: StateReceived,
-		Name: name, Received: j.now, Deadline: j.now.Add(j.g.Hold),
+		Name: name, Received: j.now, Deadline: j.now.Add(j.g.Settings().Hold),
 	}
 	switch f.role {
 	case RoleDocument:
@@ -741,7 +741,7 @@ func (g *Gateway) Known(ctx context.Context, from client.ID, name, sha256 string
 	known := false
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		for _, n := range names {
-			items, err := r.Items(spool.Query{Queue: Submissions, Owner: string(from), Name: n, From: since.Add(-g.Hold), Newest: true})
+			items, err := r.Items(spool.Query{Queue: Submissions, Owner: string(from), Name: n, From: since.Add(-g.reach()), Newest: true})
 			if err != nil {
 				return err
 			}

@@ -63,7 +63,7 @@ func (g *Gateway) isDraining() bool {
 
 // limitsOf are the client's own, or the gateway's.
 func (g *Gateway) limitsOf(e *client.Entry) Limits {
-	l := g.Limits
+	l := g.Settings().Limits
 	if e.Quota.File > 0 {
 		l.File = e.Quota.File
 	}
@@ -300,7 +300,7 @@ func (d *desk) Rename(ctx context.Context, from, to string, replace bool) error 
 
 // rename gives an unfinished file another name; under a final one it is taken.
 func (g *Gateway) rename(ctx context.Context, o Origin, from, to string, replace bool) error {
-	_, temporary := Temporary(to, g.Temporary)
+	_, temporary := Temporary(to, g.Settings().Temporary)
 	if !temporary {
 		if _, err := CleanName(to); err != nil {
 			return err

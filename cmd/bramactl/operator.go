@@ -8,9 +8,10 @@ import (
 	"github.com/brama-gateway/brama/gateway/config"
 )
 
-// operator gives the running daemon, or with the daemon stopped its store. The
-// function returned ends the use.
-func (c *call) operator() (admin.Operator, func(), error) {
+// daemon gives the running daemon. When it does not run, the error wraps
+// admin.ErrNoDaemon, and the configuration is that of its store; nil where the call
+// names a socket.
+func (c *call) daemon() (*admin.Client, *config.Config, error) {
 	socket := c.socket
 	var cfg *config.Config
 	if socket == "" {
@@ -21,11 +22,20 @@ func (c *call) operator() (admin.Operator, func(), error) {
 		socket = cfg.Admin.Socket
 	}
 	daemon := admin.NewClient(socket)
-	_, err := daemon.Status(c)
+	if _, err := daemon.Status(c); err != nil {
+		daemon.Close()
+		return nil, cfg, err
+	}
+	return daemon, cfg, nil
+}
+
+// operator gives the running daemon, or with the daemon stopped its store. The
+// function returned ends the use.
+func (c *call) operator() (admin.Operator, func(), error) {
+	daemon, cfg, err := c.daemon()
 	if err == nil {
 		return daemon, daemon.Close, nil
 	}
-	daemon.Close()
 	if !errors.Is(err, admin.ErrNoDaemon) || cfg == nil {
 		return nil, nil, err
 	}
@@ -56,18 +66,39 @@ func status(c *call, args []string) error {
 	return nil
 }
 
+// reload is for a running daemon only: a store opened for a moment has nothing to
+// read anew.
 func reload(c *call, args []string) error {
 	if _, err := c.parse(c.flags(), args, 0, 0); err != nil {
 		return err
 	}
-	op, done, err := c.operator()
+	daemon, _, err := c.daemon()
 	if err != nil {
 		return err
 	}
-	defer done()
-	if err := op.Reload(c); err != nil {
+	defer daemon.Close()
+	if err := daemon.Reload(c); err != nil {
 		return err
 	}
+	s, err := daemon.Status(c)
+	if err != nil {
+		return err
+	}
+	left := []admin.Warning{}
+	for _, w := range s.Warnings {
+		if w.Code == admin.WarnRestart {
+			left = append(left, w)
+		}
+	}
+	if c.json {
+		return c.writeJSON(struct {
+			Reloaded bool            `json:"reloaded"`
+			Warnings []admin.Warning `json:"warnings"`
+		}{true, left})
+	}
 	c.printf("%s\n", c.t("перечитано", "reloaded"))
+	for _, w := range left {
+		c.printf("%s\n", printable(w.Text.In(c.lang)))
+	}
 	return nil
 }

@@ -65,15 +65,15 @@ func trustAdd(c *call, args []string) error {
 }
 
 func (c *call) reloadIfRunning() (bool, error) {
-	op, done, err := c.operator()
+	daemon, _, err := c.daemon()
 	if errors.Is(err, admin.ErrNoDaemon) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	defer done()
-	return true, op.Reload(c)
+	defer daemon.Close()
+	return true, daemon.Reload(c)
 }
 
 func trustList(c *call, args []string) error {

@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -96,11 +98,16 @@ func loadConfig(path string) (*config.Config, error) {
 
 // daemon is everything that runs, in the order in which a document meets it.
 type daemon struct {
-	cfg     *config.Config
+	cfg     *config.Config // that it was started with: what needs a restart is read here
 	level   zap.AtomicLevel
 	log     *zap.Logger
 	notify  sdnotify.Notifier
 	started time.Time
+
+	live        atomic.Pointer[config.Config] // of the last reload: what may change is read here
+	rescheduled chan struct{}                 // live has another schedule
+	reloading   sync.Mutex                    // one reload at a time
+	restart     atomic.Pointer[[]string]      // keys that the file has changed and only a restart applies
 
 	*engine.Engine
 
@@ -116,7 +123,8 @@ type daemon struct {
 
 // open brings everything into being, without starting it.
 func open(ctx context.Context, cfg *config.Config, level zap.AtomicLevel, log *zap.Logger) (*daemon, error) {
-	d := &daemon{cfg: cfg, level: level, log: log, notify: sdnotify.New(os.Getenv), started: time.Now()}
+	d := &daemon{cfg: cfg, level: level, log: log, notify: sdnotify.New(os.Getenv), started: time.Now(), rescheduled: make(chan struct{}, 1)}
+	d.live.Store(cfg)
 	debug.SetGCPercent(400) // uploads make garbage faster than anything else; memory is bounded by the limits
 
 	if err := awaitSeal(ctx, cfg, log); err != nil {
@@ -250,17 +258,34 @@ func (d *daemon) tell(err error) {
 	}
 }
 
-// reload reads configuration, trust and profiles anew. What listens stays as it
-// is; a configuration that does not hold changes nothing.
+// reload reads configuration, trust and profiles anew, and applies what may change
+// while it runs. What needs a restart stays as it was and is told. A configuration
+// that does not hold changes nothing.
 func (d *daemon) reload(ctx context.Context) error {
-	cfg, err := loadConfig(d.cfg.File())
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	read, err := loadConfig(d.cfg.File())
 	if err != nil {
 		return err
 	}
-	if err := d.Renew(ctx); err != nil {
+	before := d.live.Load()
+	cfg, restart := d.cfg.Renew(read)
+	if err := d.Renew(ctx, cfg); err != nil {
 		return err
 	}
+	d.live.Store(cfg)
+	d.sftp.SetFileSize(int64(cfg.Limits.File))
 	setLevel(d.level, cfg.Log.Level)
+	if cfg.Schedule != before.Schedule {
+		select {
+		case d.rescheduled <- struct{}{}:
+		default: // it has not looked yet
+		}
+	}
+	d.restart.Store(&restart)
+	if len(restart) > 0 {
+		d.log.Warn("needs a restart: " + strings.Join(restart, ", "))
+	}
 	d.log.Info("reloaded")
 	return nil
 }
@@ -342,7 +367,7 @@ func (d *daemon) folderDesk(id client.ID) gateway.Desk {
 }
 
 func (d *daemon) temporary(name string) bool {
-	_, temporary := gateway.Temporary(name, d.cfg.Intake.Temporary)
+	_, temporary := gateway.Temporary(name, d.Core.Settings().Temporary)
 	return temporary
 }
 
@@ -352,6 +377,12 @@ func (d *daemon) describe(s *admin.Status) {
 	s.SFTP, s.Sessions = d.listener.Addr().String(), d.sftp.Sessions()
 	for _, p := range d.providers {
 		p.describe(s)
+	}
+	if keys := d.restart.Load(); keys != nil && len(*keys) > 0 {
+		s.Warnings = append(s.Warnings, admin.Warning{Code: admin.WarnRestart, Text: formats.Text{
+			UK: "Змінено в конфігурації, але потребує перезапуску: " + strings.Join(*keys, ", "),
+			EN: "Changed in the configuration, but needs a restart: " + strings.Join(*keys, ", "),
+		}})
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(d.cfg.State, &fs); err == nil {

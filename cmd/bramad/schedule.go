@@ -18,16 +18,38 @@ func validCron(spec string) error {
 
 // schedule runs what has a schedule: deadlines of held submissions, retention,
 // and the close of the day. Times are Kyiv times. A run that is still going when
-// the next is due is not joined by a second.
+// the next is due is not joined by a second. A reload with another schedule begins
+// all of them anew.
 func (d *daemon) schedule(ctx context.Context) error {
+	for {
+		c, err := d.crontab(ctx)
+		if err != nil {
+			return err
+		}
+		c.Start()
+		select {
+		case <-ctx.Done():
+		case <-d.rescheduled:
+		}
+		<-c.Stop().Done()
+		if ctx.Err() != nil {
+			return nil
+		}
+		d.log.Info("schedule changed")
+	}
+}
+
+// crontab is the schedule of the moment.
+func (d *daemon) crontab(ctx context.Context) (*cron.Cron, error) {
 	c := cron.New(cron.WithLocation(gateway.Kyiv), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))
+	at := d.live.Load().Schedule
 	for _, job := range []struct {
 		name, spec string
 		run        func(context.Context) error
 	}{
-		{"deadlines", d.cfg.Schedule.Deadlines, d.Core.Recheck},
-		{"retention", d.cfg.Schedule.Retention, d.retain},
-		{"daily close", d.cfg.Schedule.DailyClose, d.closeDay},
+		{"deadlines", at.Deadlines, d.Core.Recheck},
+		{"retention", at.Retention, d.retain},
+		{"daily close", at.DailyClose, d.closeDay},
 	} {
 		_, err := c.AddFunc(job.spec, func() {
 			if err := job.run(ctx); err != nil && ctx.Err() == nil {
@@ -35,17 +57,15 @@ func (d *daemon) schedule(ctx context.Context) error {
 			}
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	c.Start()
-	<-ctx.Done()
-	<-c.Stop().Done()
-	return nil
+	return c, nil
 }
 
 func (d *daemon) retain(ctx context.Context) error {
-	return d.Core.Retain(ctx, d.cfg.Keep.Unfinished, d.cfg.Keep.Outbox)
+	keep := d.live.Load().Keep
+	return d.Core.Retain(ctx, keep.Unfinished, keep.Outbox)
 }
 
 // closeDay closes the day that has just ended.

@@ -289,9 +289,11 @@ func marshalDSTU(k *DSTUKey) ([]byte, error) {
 		o, oid = dstu4145.BigEndian, DSTU4145BigEndian
 	}
 	c := k.Point.Curve()
-	params := [][]byte{der.OID(c.OID()).Encode()}
-	if k.Explicit {
-		params[0] = marshalCurve(c.Parameters(o))
+	var params [][]byte
+	if k.Explicit || c.OID() == "" { // one base point of 2005 has no name
+		params = append(params, marshalCurve(c.Parameters(o)))
+	} else {
+		params = append(params, der.OID(c.OID()).Encode())
 	}
 	if k.SBox != nil {
 		packed := k.SBox.Packed()

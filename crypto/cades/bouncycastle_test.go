@@ -93,6 +93,11 @@ func TestBouncyCastle(t *testing.T) {
 		"cert-key-agreement.p7s":    "INDETERMINATE CHAIN_CONSTRAINTS_FAILURE",
 		"ber-indefinite.p7s":        "TOTAL-PASSED", // its SignerInfo is DER
 		"wrong-ess-cert.p7s":        "INDETERMINATE NO_SIGNING_CERTIFICATE_FOUND",
+		"cert-curveball.p7s":        "INDETERMINATE CRYPTO_CONSTRAINTS_FAILURE", // a base point of its own
+		"cert-key-not-on-curve.p7s": "INDETERMINATE CRYPTO_CONSTRAINTS_FAILURE",
+		"cert-key-order-2.p7s":      "INDETERMINATE CRYPTO_CONSTRAINTS_FAILURE",
+		"cert-key-too-long.p7s":     "INDETERMINATE CRYPTO_CONSTRAINTS_FAILURE",
+		"cert-key-huge-field.p7s":   "INDETERMINATE CRYPTO_CONSTRAINTS_FAILURE",
 	}
 	tolerated := map[string]Tolerance{
 		"cms-no-ess.p7s": NoSigningCertificate, "attrs-unsorted.p7s": AttrsResorted,

@@ -308,8 +308,14 @@ func (r reference) names(c *pki.Certificate) bool {
 	if !r.named {
 		return true
 	}
+	if !bytes.Equal(r.serial, c.RawSerial) {
+		return false
+	}
+	if bytes.Equal(r.issuer, c.RawIssuer) {
+		return true
+	}
 	n, err := pki.ParseName(r.issuer)
-	return err == nil && n.Same(c.Issuer) && bytes.Equal(r.serial, c.RawSerial)
+	return err == nil && n.Same(c.Issuer)
 }
 
 // reference reads the first certificate reference; the others, of the chain, are

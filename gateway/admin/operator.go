@@ -32,7 +32,8 @@ var ErrInvalid = errors.New("not valid")
 type Operator interface {
 	Status(context.Context) (Status, error)
 	// Reload reads the configuration, the trust store and the profiles anew, as
-	// SIGHUP does. After an error the old ones are still in use.
+	// SIGHUP does. After an error the old ones are still in use. Keys that it could
+	// not apply stand in the Status afterwards, under WarnRestart.
 	Reload(context.Context) error
 
 	Clients(context.Context) ([]ClientRow, error)
@@ -171,6 +172,10 @@ type Status struct {
 	Free     int64                                 `json:"free"`             // bytes on the disk of the store
 	Warnings []Warning                             `json:"warnings"`
 }
+
+// WarnRestart is the code of the warning that names keys of the configuration which
+// the last reload found changed and only a restart applies.
+const WarnRestart = "RESTART"
 
 // Warning is something that somebody should see to: a certificate that ends soon,
 // a relaxed setting, dead items.

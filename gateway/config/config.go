@@ -14,14 +14,18 @@ package config
 
 import (
 	"os"
+	"reflect"
 	"time"
+
+	"github.com/brama-gateway/brama/gateway/strict"
 )
 
 //go:generate go test -run TestGenerated -update .
 
 // Config is the whole configuration. Field tags: yaml is the key, doc the
 // description, path says what a path leads to (file, key, folder, made, socket),
-// which is how Check looks at it.
+// which is how Check looks at it, live that a running daemon takes a changed value
+// when it reloads.
 type Config struct {
 	Listen    Listen    `yaml:"listen" doc:"Where the data network comes in."`
 	SSH       SSH       `yaml:"ssh" doc:"The SSH entrance."`
@@ -40,7 +44,7 @@ type Config struct {
 	Limits    Limits    `yaml:"limits" doc:"Bounds. Sizes are bytes, or as 64KiB, 64MiB, 1GiB. A client's register entry may set its own quota."`
 	Keep      Keep      `yaml:"keep" doc:"How long things are kept before the retention schedule puts them away."`
 	Log       Log       `yaml:"log" doc:"The operator's log, on standard error."`
-	Language  string    `yaml:"language" doc:"Language of messages to operators and of receipts to clients whose entry does not say: uk or en."`
+	Language  string    `yaml:"language" live:"yes" doc:"Language of messages to operators and of receipts to clients whose entry does not say: uk or en."`
 
 	file  string
 	lines map[string]int
@@ -69,9 +73,9 @@ type Admin struct {
 
 // Intake is how uploads are taken.
 type Intake struct {
-	Hold      time.Duration `yaml:"hold" doc:"How long a document waits for missing signatures or revocation evidence before it is rejected."`
+	Hold      time.Duration `yaml:"hold" live:"yes" doc:"How long a document waits for missing signatures or revocation evidence before it is rejected."`
 	Stable    time.Duration `yaml:"stable" doc:"How long a file in a watched folder must stay unchanged before it is taken."`
-	Temporary []string      `yaml:"temporary" doc:"Names of files still being written, which wait to be renamed: * stands for any characters, ? for one."`
+	Temporary []string      `yaml:"temporary" live:"yes" doc:"Names of files still being written, which wait to be renamed: * stands for any characters, ? for one."`
 }
 
 // Seal is the sealing key: Key, or Provider.
@@ -118,17 +122,17 @@ type Clients struct {
 
 // Schedule holds cron/v3 expressions.
 type Schedule struct {
-	Deadlines   string `yaml:"deadlines" cron:"yes" doc:"Look for held submissions whose time is over, and ask again for those that wait for evidence."`
-	Retention   string `yaml:"retention" cron:"yes" doc:"Put away what was kept long enough."`
-	DailyClose  string `yaml:"daily_close" cron:"yes" doc:"Reconcile the day and release the signed root of the journal to every outbox."`
+	Deadlines   string `yaml:"deadlines" live:"yes" cron:"yes" doc:"Look for held submissions whose time is over, and ask again for those that wait for evidence."`
+	Retention   string `yaml:"retention" live:"yes" cron:"yes" doc:"Put away what was kept long enough."`
+	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Reconcile the day and release the signed root of the journal to every outbox."`
 	Checkpoints string `yaml:"checkpoints" cron:"yes" doc:"Sign a checkpoint of the journal."`
 }
 
 // Limits bounds what may come in.
 type Limits struct {
-	File              Size `yaml:"file" doc:"One file."`
-	Files             int  `yaml:"files" doc:"Unfinished and unsettled files of one client at once."`
-	Bytes             Size `yaml:"bytes" doc:"Bytes of them."`
+	File              Size `yaml:"file" live:"yes" doc:"One file."`
+	Files             int  `yaml:"files" live:"yes" doc:"Unfinished and unsettled files of one client at once."`
+	Bytes             Size `yaml:"bytes" live:"yes" doc:"Bytes of them."`
 	Connections       int  `yaml:"connections" doc:"SSH connections at once."`
 	ClientConnections int  `yaml:"client_connections" doc:"SSH connections of one client at once."`
 	FreeDisk          Size `yaml:"free_disk" doc:"New work is refused when less than this is free under state; statements still go out."`
@@ -136,13 +140,13 @@ type Limits struct {
 
 // Keep is how long things are kept.
 type Keep struct {
-	Unfinished time.Duration `yaml:"unfinished" doc:"Unfinished uploads that nobody goes on with."`
-	Outbox     time.Duration `yaml:"outbox" doc:"Statements and receipts in outbox and receipts that the client does not acknowledge; then they are in archive only."`
+	Unfinished time.Duration `yaml:"unfinished" live:"yes" doc:"Unfinished uploads that nobody goes on with."`
+	Outbox     time.Duration `yaml:"outbox" live:"yes" doc:"Statements and receipts in outbox and receipts that the client does not acknowledge; then they are in archive only."`
 }
 
 // Log is the operator's log.
 type Log struct {
-	Level  string `yaml:"level" doc:"Least level that is written: debug, info, warn or error."`
+	Level  string `yaml:"level" live:"yes" doc:"Least level that is written: debug, info, warn or error."`
 	Format string `yaml:"format" doc:"json for journald and collectors, or console for people."`
 }
 
@@ -186,6 +190,37 @@ func Path(flag string) string {
 		return env
 	}
 	return "/etc/brama/brama.yaml"
+}
+
+// Renew gives the configuration in force after next was read by a daemon that was
+// started with c: what is live is next's, all else is c's. restart names the keys
+// that next changes and that only a new start puts in force, in the order of the
+// page docs/config.md.
+func (c *Config) Renew(next *Config) (merged *Config, restart []string) {
+	m := *c
+	merged = &m
+	var walk func(was, now, into reflect.Value, above string)
+	walk = func(was, now, into reflect.Value, above string) {
+		for i := range was.NumField() {
+			f := was.Type().Field(i)
+			name := strict.FieldKey(f)
+			if name == "" {
+				continue
+			}
+			key := above + name
+			switch {
+			case f.Type.Kind() == reflect.Struct:
+				walk(was.Field(i), now.Field(i), into.Field(i), key+".")
+			case f.Tag.Get("live") != "":
+				into.Field(i).Set(now.Field(i))
+			case !c.written(key) && !next.written(key): // it only follows from another key
+			case !reflect.DeepEqual(was.Field(i).Interface(), now.Field(i).Interface()):
+				restart = append(restart, key)
+			}
+		}
+	}
+	walk(reflect.ValueOf(*c), reflect.ValueOf(*next), reflect.ValueOf(merged).Elem(), "")
+	return merged, restart
 }
 
 // File is the path that the configuration was loaded from.

@@ -135,6 +135,42 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// A reload takes what is live and names the rest.
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	const was = "state: state\nrun: run\nlimits: {files: 5, connections: 7}\nintake: {hold: 1h, stable: 1s}\n"
+	file := place(t, was)
+	c, err := load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renew := func(text string) (*config.Config, []string) {
+		next, err := config.Parse(file, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Renew(next)
+	}
+	if _, restart := renew(was); restart != nil {
+		t.Errorf("the same file needs a restart: %v", restart)
+	}
+	got, restart := renew("state: other\nrun: there\nlimits: {files: 6, connections: 8}\nintake: {hold: 2h, temporary: ['*.x']}\nkeep: {outbox: 30d}\n" +
+		"schedule: {retention: '@daily'}\nlog: {level: debug, format: console}\nlanguage: en\n")
+	if want := []string{"state", "run", "intake.stable", "limits.connections", "log.format"}; !slices.Equal(restart, want) {
+		t.Errorf("needs a restart: %v, want %v", restart, want)
+	}
+	if got.Limits.Files != 6 || got.Intake.Hold != 2*time.Hour || got.Intake.Temporary[0] != "*.x" || got.Keep.Outbox != 30*24*time.Hour ||
+		got.Schedule.Retention != "@daily" || got.Log.Level != "debug" || got.Language != "en" {
+		t.Errorf("not applied: %+v", got)
+	}
+	if got.State != c.State || got.Run != c.Run || got.Admin != c.Admin || got.Limits.Connections != 7 || got.Intake.Stable != time.Second || got.Log.Format != "json" || got.File() != file {
+		t.Errorf("applied: %+v", got)
+	}
+	if c.Limits.Files != 5 || c.Intake.Hold != time.Hour {
+		t.Error("the first one changed")
+	}
+}
+
 // A seal in a provider needs no file, and takes what is written as what must hold.
 func TestSealInProvider(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ func Describe() string {
 # written takes it. Only state must be written. Unknown keys are errors.
 # Paths that do not begin with / go from the folder of this file. Durations are
 # as 500ms, 30s, 24h, 7d. "bramad --check" says what is wrong and at which line.
+# docs/config.md says which keys a reload applies; the others need a restart.
 `)
 	example(&b, reflect.ValueOf(*c), "")
 	return b.String()
@@ -98,12 +99,16 @@ One YAML file: the one named by ` + "`--config`" + `, else by the environment va
 alias or a tag is an error that names file, line, key and what to write; all errors are told together. ` + "`bramad --check`" + `
 also looks at the files that are named. Only ` + "`state`" + ` must be written; everything else has a default.
 
+A running daemon takes what is marked *reload* below when it is told to (` + "`bramactl reload`" + `, SIGHUP), and reads the
+files in the trust and profiles folders anew. Every other key needs a restart: a reload that finds one changed says
+"needs a restart" and its name, and goes on with the value that it was started with.
+
 Paths that do not begin with ` + "`/`" + ` go from the folder of the file. Durations are as ` + "`500ms`, `30s`, `24h`, `7d`" + `.
 ` + "`configs/brama.yaml`" + ` is a commented example with every key. This page and that file are made from the type
 ` + "`config.Config`" + ` by ` + "`go generate ./gateway/config`" + `.
 
-| key | default | meaning |
-| --- | --- | --- |
+| key | default | | meaning |
+| --- | --- | --- | --- |
 `)
 	rows(&b, reflect.ValueOf(*Default()), "")
 	return b.String()
@@ -119,14 +124,18 @@ func rows(b *strings.Builder, v reflect.Value, above string) {
 		doc := strings.ReplaceAll(f.Tag.Get("doc"), "|", `\|`)
 		doc = strings.ReplaceAll(doc, "*", `\*`)
 		if f.Type.Kind() == reflect.Struct {
-			fmt.Fprintf(b, "| **%s** | | %s |\n", key, doc)
-			rows(b, v.Field(i), key+".")
+			fmt.Fprintf(b, "| **%s%s** | | | %s |\n", above, key, doc)
+			rows(b, v.Field(i), above+key+".")
 			continue
 		}
 		def := "`" + value(v.Field(i)) + "`"
 		if def == "`\"\"`" {
 			def = ""
 		}
-		fmt.Fprintf(b, "| `%s%s` | %s | %s |\n", above, key, def, doc)
+		when := ""
+		if f.Tag.Get("live") != "" {
+			when = "*reload*"
+		}
+		fmt.Fprintf(b, "| `%s%s` | %s | %s | %s |\n", above, key, def, when, doc)
 	}
 }

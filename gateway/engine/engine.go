@@ -54,11 +54,11 @@ func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (e *Engine, 
 	if e.Store, err = sqlite.Open(ctx, sqlite.Options{Dir: cfg.State, FloorBytes: int64(cfg.Limits.FreeDisk)}); err != nil {
 		return nil, err
 	}
+	set := settings(cfg)
 	e.Core, err = gateway.New(ctx, gateway.Options{
 		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
-		Hold: cfg.Intake.Hold, Temporary: cfg.Intake.Temporary, Language: cfg.Language,
-		Limits: gateway.Limits{File: int64(cfg.Limits.File), Files: cfg.Limits.Files, Bytes: int64(cfg.Limits.Bytes)},
+		Hold: set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.Store.Close())
@@ -66,10 +66,23 @@ func Open(ctx context.Context, cfg *config.Config, log *zap.Logger) (e *Engine, 
 	return e, nil
 }
 
-// Renew reads trust and profiles anew and examines what is held once more. After
-// an error, what it names is still in use as it was read before.
-func (e *Engine) Renew(ctx context.Context) error {
+// settings are what the core takes from a configuration, also while it runs.
+func settings(cfg *config.Config) gateway.Settings {
+	return gateway.Settings{
+		Hold: cfg.Intake.Hold, Temporary: cfg.Intake.Temporary, Language: cfg.Language,
+		Limits: gateway.Limits{File: int64(cfg.Limits.File), Files: cfg.Limits.Files, Bytes: int64(cfg.Limits.Bytes)},
+	}
+}
+
+// Renew reads trust and profiles anew, puts the core's settings of cfg in force and
+// examines what is held once more. After an error of trust or profiles, what it
+// names is still in use as it was read before, and the settings are the old ones.
+func (e *Engine) Renew(ctx context.Context, cfg *config.Config) error {
 	profiles := e.Profiles.Reload()
 	_, trust := e.Trust.Reload()
-	return errors.Join(profiles, trust, e.Core.Recheck(ctx)) // one that fails does not keep the other old
+	err := errors.Join(profiles, trust) // one that fails does not keep the other old
+	if err == nil {
+		e.Core.Reconfigure(settings(cfg))
+	}
+	return errors.Join(err, e.Core.Recheck(ctx))
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -52,8 +53,13 @@ func TestOpen(t *testing.T) {
 		t.Errorf("two on one store: %v", err)
 	}
 	write("trust/material/crl.pem", "X509 CRL", p.Fresh.Raw)
-	if err := e.Renew(context.Background()); err != nil || len(e.Trust.Snapshot().CRLs()) != 1 {
+	changed := *cfg
+	changed.Intake.Hold, changed.Limits.File, changed.Language = time.Hour, 1<<20, "en"
+	if err := e.Renew(context.Background(), &changed); err != nil || len(e.Trust.Snapshot().CRLs()) != 1 {
 		t.Errorf("%v", err)
+	}
+	if s := e.Core.Settings(); s.Hold != time.Hour || s.Limits.File != 1<<20 || s.Language != "en" {
+		t.Errorf("settings %+v", s)
 	}
 	if err := e.Store.Close(); err != nil {
 		t.Error(err)

@@ -107,7 +107,7 @@ func (u *upload) WriteAt(p []byte, off int64) (n int, err error) {
 			u.spoilt.Store(true)
 		}
 	}()
-	most := u.t.c.server.limits.FileSize - int64(len(p))
+	most := u.t.c.server.fileSize() - int64(len(p))
 	if off < 0 || off > most {
 		return 0, errOffset
 	}
@@ -277,7 +277,7 @@ func (t *tree) open(path string, create, atEnd bool, mode gateway.Mode) (*upload
 // resize is SETSTAT with a size, on a file that may be open here, or not.
 func (t *tree) resize(path string, size uint64) error {
 	c := t.c
-	if size > uint64(c.server.limits.FileSize) { // not negative: withDefaults
+	if size > uint64(c.server.fileSize()) { // not negative: withDefaults
 		return errOffset
 	}
 	if u := c.writing(path); u != nil {

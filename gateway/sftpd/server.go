@@ -101,6 +101,8 @@ type Server struct {
 	config *ssh.ServerConfig
 	admit  *admission
 
+	resized atomic.Int64 // limits.FileSize of a reload; 0: none
+
 	work     context.Context // what handlers get; outlives Serve's context by the grace time
 	draining atomic.Bool
 
@@ -240,6 +242,21 @@ func (s *Server) take(conn net.Conn) {
 		defer c.close()
 		c.serve(source, wait)
 	}()
+}
+
+// SetFileSize puts another highest offset in force (Limits.FileSize), for what is
+// written from now on. Zero or less changes nothing.
+func (s *Server) SetFileSize(n int64) {
+	if n > 0 {
+		s.resized.Store(n)
+	}
+}
+
+func (s *Server) fileSize() int64 {
+	if n := s.resized.Load(); n > 0 {
+		return n
+	}
+	return s.limits.FileSize
 }
 
 func (s *Server) forget(c *connection) {

@@ -188,7 +188,7 @@ func (t *tree) StatVFS(r *sftp.Request) (s *sftp.StatVFS, err error) {
 		return nil, err
 	}
 	const block = 4096
-	total, free := int64(2*t.c.server.limits.FileSize), t.c.server.limits.FileSize
+	total, free := 2*t.c.server.fileSize(), t.c.server.fileSize()
 	if d, ok := t.c.desk.(interface {
 		Space(context.Context) (total, free int64)
 	}); ok {
