@@ -55,6 +55,20 @@ var moves = map[spool.Queue]map[spool.State][]spool.State{
 	},
 }
 
+// States gives the states of a queue in the order in which an item meets them; none
+// for a queue that is not.
+func States(q spool.Queue) []spool.State {
+	switch q {
+	case Submissions:
+		return []spool.State{
+			StateReceived, StateHeld, StateRejected, StateDuplicate, StateAccepted, StateLeased, StateProcessed, StateReturned, StateDead,
+		}
+	case Statements:
+		return []spool.State{StateAvailable, StateDelivered, StateAcknowledged, StateArchived}
+	}
+	return nil
+}
+
 // Final says whether a submission in this state has its last answer.
 func Final(s spool.State) bool {
 	switch s {

@@ -30,6 +30,9 @@ func TestMoves(t *testing.T) {
 	}
 	submission := []spool.State{StateReceived, StateHeld, StateRejected, StateDuplicate, StateAccepted, StateLeased, StateProcessed, StateReturned, StateDead}
 	statement := []spool.State{StateAvailable, StateDelivered, StateAcknowledged, StateArchived}
+	if !slices.Equal(States(Submissions), submission) || !slices.Equal(States(Statements), statement) || States("else") != nil {
+		t.Error("States gives others")
+	}
 	every := slices.Concat(submission, statement, []spool.State{"", "else"})
 	for _, from := range every {
 		for _, to := range every {

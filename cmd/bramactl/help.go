@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/brama-gateway/brama/formats"
@@ -43,6 +44,16 @@ func init() {
 		{"demo", "[--once] [--dir DIR]", formats.Text{UK: "увесь шлях документа на цій машині, крок за кроком", EN: "the whole way of a document on this machine, step by step"}, demo},
 		{"version", "", formats.Text{UK: "версія", EN: "version"}, version},
 	}
+}
+
+// usage writes how the command is called, and where more is to be read.
+func (c *call) usage(w io.Writer) {
+	if cmd := c.command; cmd != nil {
+		fmt.Fprintf(w, "%s bramactl %s\n", c.t("виклик:", "usage:"), strings.TrimSpace(cmd.name+" "+cmd.usage))
+		fmt.Fprintf(w, "%s bramactl help %s\n", c.t("докладно:", "more:"), cmd.name)
+		return
+	}
+	fmt.Fprintf(w, "%s bramactl help\n", c.t("усі команди:", "all commands:"))
 }
 
 // help writes the list of commands, or the usage of the one that was called.

@@ -68,8 +68,8 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 		c.help(c.stdout)
 		return exitYes
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "bramactl: %s\n\n", printable(err.Error()))
-		c.help(stderr)
+		fmt.Fprintf(stderr, "bramactl: %s\n", printable(err.Error()))
+		c.usage(stderr)
 		return exitCouldNot
 	}
 	for line := range strings.Lines(err.Error()) {

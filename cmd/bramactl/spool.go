@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -36,6 +39,9 @@ func spoolList(c *call, args []string) error {
 	for _, s := range strings.FieldsFunc(states, func(r rune) bool { return r == ',' || r == ' ' }) {
 		f.States = append(f.States, spool.State(s))
 	}
+	if err := c.knownStates(f); err != nil {
+		return err
+	}
 	if before != "" {
 		var err error
 		if f.Before, err = spool.ParseID(before); err != nil {
@@ -60,6 +66,30 @@ func spoolList(c *call, args []string) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Client, r.State, when(r.Received), r.Kind, printable(r.Document))
 	}
 	return w.Flush()
+}
+
+// knownStates refuses a queue that is not and states that it does not have: an empty
+// list would read as "nothing there".
+func (c *call) knownStates(f admin.Filter) error {
+	queue := cmp.Or(f.Queue, gateway.Submissions)
+	states := gateway.States(queue)
+	if states == nil {
+		return usageError{fmt.Errorf("--queue %s: %s %s, %s", f.Queue, c.t("немає такої черги; є:", "no such queue; there are:"), gateway.Submissions, gateway.Statements)}
+	}
+	for _, s := range f.States {
+		if !slices.Contains(states, s) {
+			return usageError{fmt.Errorf("--state %s: %s %s", s, fmt.Sprintf(c.t("немає такого стану в черзі %s; є:", "no such state in the queue %s; there are:"), queue), joined(states))}
+		}
+	}
+	return nil
+}
+
+func joined[T ~string](words []T) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = string(w)
+	}
+	return strings.Join(out, ", ")
 }
 
 func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

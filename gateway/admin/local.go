@@ -120,10 +120,18 @@ func (l *Local) ExportClients(context.Context) (string, error) {
 func (l *Local) ApplyClients(ctx context.Context, files []File, dryRun bool) ([]Change, error) {
 	var entries []client.Entry
 	var wrong []error
+	first := map[client.ID]string{} // the file that names the client; within one Parse looks itself
 	for _, f := range files {
 		some, err := client.Parse(f.Name, []byte(f.Text))
 		if err != nil {
 			wrong = append(wrong, err)
+		}
+		for _, e := range some {
+			if other, twice := first[e.ID]; twice {
+				wrong = append(wrong, fmt.Errorf("%s: id: %q is also in %s; keep one", f.Name, e.ID, other))
+			} else {
+				first[e.ID] = f.Name
+			}
 		}
 		entries = append(entries, some...)
 	}

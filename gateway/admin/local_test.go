@@ -63,6 +63,10 @@ func TestLocal(t *testing.T) {
 	if _, err := l.ApplyClients(ctx, []admin.File{{Name: "all.yaml", Text: text}, {Name: "bad.yaml", Text: "id: [\n"}}, false); !errors.Is(err, admin.ErrInvalid) {
 		t.Error(err)
 	}
+	_, err = l.ApplyClients(ctx, []admin.File{{Name: "all.yaml", Text: text}, {Name: "more.yaml", Text: text}}, true)
+	if !errors.Is(err, admin.ErrInvalid) || !strings.Contains(err.Error(), `more.yaml: id: "demo" is also in all.yaml`) {
+		t.Errorf("a client in two files: %v", err)
+	}
 	if err := l.DisableClient(ctx, "demo", "помилка"); err != nil || !r.Gateway.Register().ByID(client.ID("demo")).Disabled {
 		t.Error(err)
 	}
