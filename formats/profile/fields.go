@@ -130,6 +130,11 @@ func amount(f *fieldSpec, s string) (int64, string, formats.Text) {
 	return v, "", formats.Text{}
 }
 
+var textOtherPage = formats.Text{
+	UK: "Текст нечитний: схоже, кодова сторінка файлу не та, яку вказано. Вивантажте файл у правильному кодуванні.",
+	EN: "The text is not readable: the file's code page seems to be another than stated. Export it in the right encoding.",
+}
+
 // problem of a decoded text, in a page of one byte a letter.
 func textProblem(s string, oneByte bool) (rule string, m formats.Text) {
 	for _, r := range s {
@@ -137,7 +142,7 @@ func textProblem(s string, oneByte bool) (rule string, m formats.Text) {
 		case r < 0x20 || r == 0x7F || (r >= 0x80 && r < 0xA0):
 			return fieldControl, formats.Text{UK: "Текст містить нульовий або інший керівний знак. Вилучіть його.", EN: "The text has a NUL or another control character. Remove it."}
 		case oneByte && foreign(r):
-			return fieldLetters, formats.Text{UK: "Текст нечитний: схоже, кодова сторінка файлу не та, яку вказано. Вивантажте файл у правильному кодуванні.", EN: "The text is not readable: the file's code page seems to be another than stated. Export it in the right encoding."}
+			return fieldLetters, textOtherPage
 		}
 	}
 	return "", formats.Text{}

@@ -156,6 +156,10 @@ func (s *Set) Explain(name string) (formats.Text, error) {
 		uk.WriteString(row)
 		en.WriteString(row)
 	}
+	if p.spec.Refuse.UK != "" {
+		fmt.Fprintf(&uk, "не приймається: %s\n", p.spec.Refuse.UK)
+		fmt.Fprintf(&en, "not taken: %s\n", p.spec.Refuse.EN)
+	}
 	for _, r := range p.spec.Rules {
 		fmt.Fprintf(&uk, "  %s: %s\n", r.ID, r.Message.UK)
 		fmt.Fprintf(&en, "  %s: %s\n", r.ID, r.Message.EN)
@@ -184,6 +188,7 @@ const (
 	RuleRead      = "FMT-007"
 	RuleNoRecords = "FMT-008"
 	RulePartial   = "FMT-009" // the layout cannot carry everything that the kind has
+	RuleRefused   = "FMT-010" // the layout is known, and no document in it can be taken
 )
 
 // Check finds the layout of doc and holds the document to it. It never panics
@@ -228,6 +233,10 @@ func (c *check) all() {
 		return
 	}
 	c.report.Recognised, c.report.Kind, c.report.Profile = true, p.kind(), p.ref
+	if p.spec.Refuse.UK != "" {
+		c.add(formats.Finding{Rule: RuleRefused, Message: p.spec.Refuse})
+		return
+	}
 	if !c.allowed(p) {
 		c.add(formats.Finding{Rule: RuleForbidden, Message: formats.Textf(
 			"Цей вид або макет документа (%s) вам не дозволено надсилати. Зверніться до казначейства.",
@@ -295,7 +304,7 @@ func (c *check) extension() string {
 func (c *check) unknown() {
 	var uk, en []string
 	for _, p := range c.set.profiles {
-		if c.allowed(p) {
+		if c.allowed(p) && p.spec.Refuse.UK == "" {
 			uk = append(uk, fmt.Sprintf("%s (%s)", p.spec.Title.UK, p.ref.Name))
 			en = append(en, fmt.Sprintf("%s (%s)", p.spec.Title.EN, p.ref.Name))
 		}

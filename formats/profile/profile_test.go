@@ -361,6 +361,9 @@ func TestBadProfiles(t *testing.T) {
 		{`title: {uk: "проба", en: "trial"}`, `title: {uk: "проба"}`, "test.yaml:4: title"},
 		{"type: edrpou|rnokpp", "type: edrpou|kekv", "test.yaml:14: type"},
 		{"- {src: rest, ignore: true}", "- {src: rest}", "test.yaml:19: type"},
+		{"- {src: rest, ignore: true}", "- {src: rest, check: true, type: text}", "test.yaml:19: check"},
+		{"mfo, type: mfo}", "mfo, type: mfo, check: true}", "test.yaml:15: check"},
+		{"absent: [payer.name", "refuse: {uk: ні}\nabsent: [payer.name", "test.yaml:20: refuse: write it in both languages"},
 		{"- {src: rest, ignore: true}", "- rest", "test.yaml:19: want a mapping"},
 	} {
 		if !strings.Contains(testProfile, c.from) {

@@ -167,7 +167,11 @@ func (r *row) text(f *fieldSpec, k int) (string, bool) {
 			undefined.Byte, r.table.Offset(k)+int64(undefined.Offset), r.profile.page.Name()))
 		return "", false
 	}
-	if rule, m := textProblem(s, r.profile.page != charset.UTF8); rule != "" {
+	rule, m := textProblem(s, r.profile.page != charset.UTF8)
+	if rule == "" && strings.ContainsAny(s, r.profile.spec.Charset.Foreign) {
+		rule, m = fieldLetters, textOtherPage
+	}
+	if rule != "" {
 		r.report(rule, name, f.To, m)
 		return "", false
 	}

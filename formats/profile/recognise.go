@@ -2,6 +2,7 @@ package profile
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/brama-gateway/brama/formats/dbf"
@@ -54,13 +55,59 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader) {
 	return list[0], nil
 }
 
-// recogniseDBF takes the profile that declares all of the table's fields, or else
-// the one that declares most of them, so that the finding can name what differs.
+// fit says how well the fields of a document are those of a layout: how many it
+// has in common with it, and how many it lacks or has beyond it.
+type fit struct {
+	common, differ int
+	exact          bool // nothing differs
+	page           bool // and the language byte agrees with the code page
+}
+
+// fit compares field names, without regard to case.
+func (p *Profile) fit(names []string) fit {
+	var f fit
+	have := map[string]bool{}
+	for _, n := range names {
+		n = strings.ToLower(n)
+		have[n] = true
+		if p.declared[n] {
+			f.common++
+		} else {
+			f.differ++
+		}
+	}
+	for i := range p.spec.Record {
+		s := &p.spec.Record[i]
+		for _, src := range s.Src {
+			if !s.Optional && !have[strings.ToLower(src)] {
+				f.differ++
+			}
+		}
+	}
+	f.exact = f.differ == 0
+	return f
+}
+
+// better orders fits. Of two equal ones the first is kept: candidates come in
+// order.
+func (f fit) better(g fit) bool {
+	switch {
+	case f.exact != g.exact:
+		return f.exact
+	case f.page != g.page && f.exact:
+		return f.page
+	}
+	return f.common-f.differ > g.common-g.differ
+}
+
+// recogniseDBF takes the profile that declares all of the table's fields, and of
+// several the one of whose code page the language byte speaks; or else the one
+// from which the table differs least, so that the finding can name what differs.
 func (c *check) recogniseDBF(list []*Profile) (*Profile, *dbf.Reader) {
 	var (
 		best    *Profile
 		table   *dbf.Reader
-		most    int
+		closest fit
 		refusal *dbf.Error
 	)
 	for _, p := range list {
@@ -74,20 +121,17 @@ func (c *check) recogniseDBF(list []*Profile) (*Profile, *dbf.Reader) {
 			}
 			continue
 		}
-		score := 0
+		var names []string
 		for _, f := range r.Fields {
-			if p.declared[strings.ToLower(f.Name)] {
-				score++
-			}
+			names = append(names, f.Name)
 		}
-		if score*2 < len(r.Fields) || score < 2 {
+		f := p.fit(names)
+		f.page = slices.Contains(p.spec.Charset.FromLDID, int(r.Language))
+		if f.common < 2 || f.common*2 < len(names) {
 			continue
 		}
-		if score == len(r.Fields) && score == len(p.declared) {
-			score += 1000 // nothing differs
-		}
-		if score > most {
-			best, table, most = p, r, score
+		if best == nil || f.better(closest) {
+			best, table, closest = p, r, f
 		}
 	}
 	switch {

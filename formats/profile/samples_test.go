@@ -3,6 +3,7 @@ package profile
 import (
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +47,7 @@ func sampleFiles() map[string][]byte {
 	rows := func(sum string) [][]string {
 		return [][]string{{"17", "20260115", "12500.00", "Сплата за послуги"}, {"18", "20260115", sum, "Податок"}}
 	}
-	return map[string][]byte{
+	files := map[string][]byte{
 		"ua.oshchad.payment-order.pass.dbf":  sample.OshchadDBF(at, orders),
 		"ua.oshchad.payment-order.fail.dbf":  sample.OshchadDBF(at, bad),
 		"iso.pain.001.001.09.pass.xml":       sample.Pain001("SAMPLE-1", at, orders),
@@ -56,6 +57,8 @@ func sampleFiles() map[string][]byte {
 		"brama.payment-order.pass.dbf":       sample.DBF(short, 0x65, charset.CP866, at, rows("90.50")),
 		"brama.payment-order.fail.dbf":       sample.DBF(short, 0x65, charset.CP866, at, rows("90,50")),
 	}
+	maps.Copy(files, layoutFiles(orders, bad))
+	return files
 }
 
 func TestSamples(t *testing.T) {
@@ -106,7 +109,7 @@ func TestSamples(t *testing.T) {
 		}
 	}
 	for _, name := range set.Names() {
-		if !pass[name] || !fail[name] {
+		if pass[name] == (set.find(name).spec.Refuse.UK != "") || !fail[name] {
 			t.Errorf("%s: wants a sample that passes and one that fails", name)
 		}
 	}

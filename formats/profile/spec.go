@@ -34,6 +34,9 @@ type spec struct {
 	Absent    []string       `yaml:"absent"`
 	Rules     []ruleSpec     `yaml:"rules"`
 	FileRules []fileRuleSpec `yaml:"file_rules"`
+	// Refuse says why no document of this layout is taken. Such a profile is there
+	// so that the sender is told what to do instead.
+	Refuse formats.Text `yaml:"refuse"`
 }
 
 type matchSpec struct {
@@ -51,6 +54,7 @@ type charsetSpec struct {
 	Name     string `yaml:"name"`
 	FromLDID []int  `yaml:"from_ldid"` // dbf: language bytes that agree with name
 	Fold     string `yaml:"fold"`      // "cyrillic-i": Latin i within Cyrillic words is і
+	Foreign  string `yaml:"foreign"`   // letters that show that the text is in another page
 }
 
 type limitsSpec struct {
@@ -72,6 +76,7 @@ type fieldSpec struct {
 	Unit     string   `yaml:"unit"` // of money: kopeck or hryvnia
 	Format   string   `yaml:"format"`
 	Values   []string `yaml:"values"`
+	Check    bool     `yaml:"check"` // the value must be of its type, and goes nowhere
 
 	line int
 }
@@ -358,6 +363,9 @@ func (p *Profile) compile(root *yaml.Node) error {
 			return fail(line("record"), "record: missing; declare every field of the table")
 		}
 	}
+	if s.Refuse != (formats.Text{}) && (s.Refuse.UK == "" || s.Refuse.EN == "") {
+		return fail(line("refuse"), "refuse: write it in both languages, as {uk: ..., en: ...}")
+	}
 	if err := p.compileFields(fail); err != nil {
 		return err
 	}
@@ -416,7 +424,9 @@ func (p *Profile) compileFields(fail failer) error {
 			}
 		}
 		switch {
-		case f.To == "" && len(f.Values) == 0:
+		case f.Check && (f.To != "" || f.Type == "money" || f.Type == "text"):
+			return fail(f.line, "check: such a field has no \"to\" and a type that can be checked; remove one of them")
+		case f.To == "" && len(f.Values) == 0 && !f.Check:
 			return fail(f.line, "to: missing; write a canonical path, or values, or ignore: true")
 		case f.To != "" && !slices.Contains(payment.Paths(), f.To):
 			return fail(f.line, "to %q: no such path; %s", f.To, didYouMean(f.To, payment.Paths()))
