@@ -24,6 +24,7 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/dbf"
+	"github.com/brama-gateway/brama/formats/text"
 )
 
 // Profile is one compiled layout.
@@ -35,6 +36,7 @@ type Profile struct {
 	name      *regexp.Regexp
 	page      *charset.Page
 	dbf       dbf.Options
+	text      text.Options
 	fields    map[string]string // canonical path -> source name
 	declared  map[string]bool   // source names, lower case
 	rules     []rule
@@ -56,11 +58,11 @@ func Load(fsys fs.FS) (*Set, error) {
 	}
 	s := &Set{}
 	for _, file := range files {
-		text, err := fs.ReadFile(fsys, file)
+		content, err := fs.ReadFile(fsys, file)
 		if err != nil {
 			return nil, err
 		}
-		p, err := parse(file, text)
+		p, err := parse(file, content)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +76,7 @@ func Load(fsys fs.FS) (*Set, error) {
 }
 
 // Parse compiles the text of one profile; file is its name for messages.
-func Parse(file string, text []byte) (*Profile, error) { return parse(file, text) }
+func Parse(file string, content []byte) (*Profile, error) { return parse(file, content) }
 
 var builtin = sync.OnceValue(func() *Set {
 	sub, err := fs.Sub(configs.Profiles, "profiles")
@@ -132,6 +134,14 @@ func (s *Set) Kinds() []formats.Kind {
 
 // Ref is the name, version and digest of a profile, for receipts.
 func (p *Profile) Ref() formats.ProfileRef { return p.ref }
+
+// family is how the container is told by its first bytes: dbf, xml, pdf or text.
+func (p *Profile) family() string {
+	if p.spec.Container.text() {
+		return "text"
+	}
+	return p.spec.Container.Type
+}
 
 func (p *Profile) kind() formats.Kind { return formats.Kind(p.spec.Kind) }
 
@@ -228,7 +238,7 @@ func (c *check) all() {
 	if !ok {
 		return
 	}
-	p, table := c.recognise(container)
+	p, table, lines := c.recognise(container)
 	if p == nil {
 		return
 	}
@@ -252,6 +262,8 @@ func (c *check) all() {
 	switch container {
 	case "dbf":
 		c.dbf(p, table)
+	case "text":
+		c.text(p, lines)
 	case "xml":
 		c.pain001(p)
 	case "pdf":
@@ -260,7 +272,7 @@ func (c *check) all() {
 }
 
 // extensions that promise a container.
-var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf"}
+var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf", ".txt": "text", ".csv": "text", ".dat": "text"}
 
 // container tells by the first bytes what holds the document. A name's extension
 // is asked only where the bytes say nothing.
@@ -272,17 +284,20 @@ func (c *check) container() (string, bool) {
 		return "", false
 	}
 	head = head[:n]
-	text := strings.TrimLeft(strings.TrimPrefix(string(head), "\xef\xbb\xbf"), " \t\r\n")
+	begin := strings.TrimLeft(strings.TrimPrefix(string(head), "\xef\xbb\xbf"), " \t\r\n")
 	switch {
 	case strings.HasPrefix(string(head), "%PDF-"):
 		return "pdf", true
-	case strings.HasPrefix(text, "<"):
+	case strings.HasPrefix(begin, "<"):
 		return "xml", true
 	case slices.Contains([]byte{0x02, 0x03, 0x04, 0x05, 0x83, 0x8B, 0xF5}, head[0]):
 		return "dbf", true
 	}
 	if p := c.set.find(c.options.Profile); p != nil {
-		return p.spec.Container.Type, true
+		return p.family(), true
+	}
+	if p, _ := c.recogniseText(c.candidates("text")); p != nil {
+		return "text", true
 	}
 	if t, ok := extensions[c.extension()]; ok {
 		return t, true

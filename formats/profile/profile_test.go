@@ -3,6 +3,7 @@ package profile
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -381,6 +382,78 @@ func TestBadProfiles(t *testing.T) {
 	}
 	if _, err := Load(fstest.MapFS{"a.yaml": {Data: []byte(testProfile)}, "b.yaml": {Data: []byte(testProfile)}}); err == nil || !strings.Contains(err.Error(), "a.yaml") {
 		t.Errorf("one name twice: %v", err)
+	}
+}
+
+// TestBadTexts are mistakes in profiles of text containers.
+func TestBadTexts(t *testing.T) {
+	t.Parallel()
+	const head = "profile: t\nversion: \"1\"\nkind: payment_instruction\ntitle: {uk: т, en: t}\n"
+	const tail = "charset: {name: cp866}\nrecord:\n"
+	for _, c := range []struct{ text, want string }{
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: a, at: 1, len: 10, to: number, type: text}\n", ""},
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: a, at: 2, len: 9, to: number, type: text}\n", "t.yaml:8: at 2: want 1"},
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: a, at: 1, len: 9, to: number, type: text}\n", "t.yaml:5: length 10: the fields end at 9"},
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: a, at: 1, len: 10, align: up, to: number, type: text}\n", "t.yaml:8: align"},
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: [a, b], at: 1, len: 10, to: number, type: text}\n", "t.yaml:8: src"},
+		{"container: {type: keyvalue}\n" + tail + "  - {src: a, at: 1, to: number, type: text}\n", "t.yaml:8: at, len, align"},
+		{"container: {type: keyvalue}\n" + tail + "  - {src: a, to: number, type: text, optional: true}\n", "t.yaml:8: optional"},
+		{"container: {type: delimited}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: separator"},
+		{"container: {type: delimited, separator: ';;'}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: separator"},
+		{"container: {type: keyed, header: true}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: crlf and max_line"},
+		{"container: {type: keyed, max_line: 99999999}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: length, max_line"},
+		{"container: {type: keyed, versions: [3]}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: versions"},
+		{"container: {type: keyed}\n" + tail + "  - {src: a, to: number, type: account}\n", "t.yaml:8: type account"},
+	} {
+		_, err := Parse("t.yaml", []byte(head+c.text))
+		if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %s", c.text, err, c.want)
+		}
+	}
+}
+
+// A text is refused with the line on which the trouble is.
+func TestTextFindings(t *testing.T) {
+	t.Parallel()
+	good := string(canonicalCSV(sample.Orders(sample.DemoPayer(), january.At, 1, 3)))
+	for _, c := range []struct{ name, from, to, want string }{
+		{"no such day", ";2026-01-15;2026", ";2026-02-30;2026", "FLD-003 1 date Line 2: "},
+		{"windows-1251", "Сві", "\xd1\xe2", "FLD-007 1 payee_name Line 2: "},
+		{"a column too many", ";9900000000\n", ";9900000000;\n", "TXT-005 1  Line 2: "},
+		{"unknown column", "kekv", "kevk", "FLD-010 0 kevk "},
+		{"a column missing", "payee_iban", "reference", "FLD-011 0 payee_iban "},
+		{"name of another layout", "", "", "FMT-002"},
+		{"header only", good[strings.Index(good, "\n"):], "\n", "FMT-008 0  "},
+	} {
+		name := "P.csv"
+		if c.from == "" {
+			name = "P.dbf"
+		}
+		r := Builtin().Check(january, Options{Name: name}, section([]byte(strings.Replace(good, c.from, c.to, 1))))
+		if r.OK() || len(r.Findings) == 0 {
+			t.Errorf("%s: taken", c.name)
+			continue
+		}
+		f := r.Findings[0]
+		if got := fmt.Sprintf("%s %d %s %s", f.Rule, f.Record, f.Field, f.Message.EN); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// Digits of an account and the bank's code are the account's IBAN.
+func TestAccountOfDigits(t *testing.T) {
+	t.Parallel()
+	orders := sample.Orders(sample.DemoPayer(), january.At, 1, 1)
+	owner := &formats.Owner{EDRPOU: orders[0].Payer.Code, Accounts: []string{orders[0].Payer.IBAN}}
+	c := january
+	c.Owner = owner
+	if r := Builtin().Check(c, Options{}, section(sepAB(orders))); !r.OK() {
+		t.Errorf("own account: %+v", r.Findings)
+	}
+	owner.Accounts[0] = orders[0].Payee.IBAN
+	if r := Builtin().Check(c, Options{}, section(sepAB(orders))); r.OK() || r.Findings[0].Rule != "PO-070" {
+		t.Errorf("another's account: %+v", r.Findings)
 	}
 }
 

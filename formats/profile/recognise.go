@@ -7,6 +7,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats/dbf"
 	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/formats/text"
 )
 
 // candidates are the profiles that may be meant, those that the client may send
@@ -14,7 +15,7 @@ import (
 func (c *check) candidates(container string) []*Profile {
 	if c.options.Profile != "" {
 		p := c.set.find(c.options.Profile)
-		if p == nil || p.spec.Container.Type != container {
+		if p == nil || p.family() != container {
 			return nil
 		}
 		return []*Profile{p}
@@ -22,7 +23,7 @@ func (c *check) candidates(container string) []*Profile {
 	var allowed, rest []*Profile
 	for _, p := range c.set.profiles {
 		switch {
-		case p.spec.Container.Type != container:
+		case p.family() != container:
 		case c.allowed(p):
 			allowed = append(allowed, p)
 		default:
@@ -33,16 +34,23 @@ func (c *check) candidates(container string) []*Profile {
 }
 
 // recognise chooses the profile. When there is none it has said why.
-func (c *check) recognise(container string) (*Profile, *dbf.Reader) {
+func (c *check) recognise(container string) (*Profile, *dbf.Reader, *text.Reader) {
 	list := c.candidates(container)
 	switch container {
 	case "dbf":
-		return c.recogniseDBF(list)
+		p, table := c.recogniseDBF(list)
+		return p, table, nil
+	case "text":
+		p, lines := c.recogniseText(list)
+		if p == nil {
+			c.unknown()
+		}
+		return p, nil, lines
 	case "xml":
 		space, local, ok := iso20022.Root(c.doc)
 		if !ok {
 			c.add(iso20022.Unreadable(c.doc))
-			return nil, nil
+			return nil, nil, nil
 		}
 		if space != iso20022.Namespace || local != "Document" {
 			list = nil
@@ -50,9 +58,34 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader) {
 	}
 	if len(list) == 0 {
 		c.unknown()
-		return nil, nil
+		return nil, nil, nil
 	}
-	return list[0], nil
+	return list[0], nil, nil
+}
+
+// recogniseText takes the profile of whose shape the file is: what its first
+// line, or the names of its columns, show. Of columns without names their number
+// decides. Whoever allows several layouts of one shape names the one.
+func (c *check) recogniseText(list []*Profile) (*Profile, *text.Reader) {
+	var (
+		best    *Profile
+		lines   *text.Reader
+		closest fit
+	)
+	for _, p := range list {
+		r, err := text.NewReader(c.doc, p.text)
+		if err != nil {
+			continue
+		}
+		f := p.fit(r.Fields)
+		if f.common < 2 || f.common*2 < len(r.Fields) {
+			continue
+		}
+		if best == nil || f.better(closest) {
+			best, lines, closest = p, r, f
+		}
+	}
+	return best, lines
 }
 
 // fit says how well the fields of a document are those of a layout: how many it

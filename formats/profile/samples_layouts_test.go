@@ -73,6 +73,122 @@ func jbklSnd(orders []payment.Order) []byte {
 	})
 }
 
+// put writes s into a place of a line, at one of its sides.
+func put(line []byte, at, length int, right bool, page *charset.Page, s string) {
+	b := page.Encode(s)
+	b = b[:min(len(b), length)]
+	if right {
+		at += length - len(b)
+	}
+	copy(line[at-1:], b)
+}
+
+// sepAB writes information lines of 594 bytes.
+func sepAB(orders []payment.Order) []byte {
+	var file []byte
+	for _, o := range orders {
+		line := []byte(strings.Repeat(" ", 592) + "\r\n")
+		right := func(at, length int, s string) { put(line, at, length, true, charset.CP866, s) }
+		left := func(at, length int, s string) { put(line, at, length, false, charset.CP866, s) }
+		day := compact(o.Date)[2:]
+		right(1, 9, o.Payer.MFO)
+		right(10, 14, o.Payer.IBAN[15:])
+		right(24, 9, o.Payee.MFO)
+		right(33, 14, o.Payee.IBAN[15:])
+		right(47, 1, "1")
+		right(48, 16, kopecks(o))
+		right(64, 2, "1")
+		left(66, 10, o.Number)
+		left(76, 3, "980")
+		left(79, 6, day)
+		left(85, 6, day)
+		left(91, 38, o.Payer.Name)
+		left(129, 38, o.Payee.Name)
+		left(167, 160, o.Purpose)
+		right(392, 14, o.Payer.Code)
+		right(406, 14, o.Payee.Code)
+		right(420, 9, o.Number)
+		file = append(file, line...)
+	}
+	return file
+}
+
+func ibank2(orders []payment.Order) []byte {
+	s := "Content-Type=doc/ua_payment\r\n\r\n"
+	for _, o := range orders {
+		for _, kv := range [][2]string{
+			{"DATE_DOC", dotted(o.Date)},
+			{"NUM_DOC", o.Number},
+			{"AMOUNT", money.Format(o.Amount)},
+			{"CLN_NAME", o.Payer.Name},
+			{"CLN_OKPO", o.Payer.Code},
+			{"CLN_ACCOUNT", o.Payer.IBAN},
+			{"CLN_BANK_MFO", o.Payer.MFO},
+			{"RCPT_NAME", o.Payee.Name},
+			{"RCPT_OKPO", o.Payee.Code},
+			{"RCPT_ACCOUNT", o.Payee.IBAN},
+			{"RCPT_BANK_NAME", o.Payee.Bank},
+			{"RCPT_BANK_MFO", o.Payee.MFO},
+			{"PAYMENT_DETAILS", o.Purpose},
+		} {
+			s += kv[0] + "=" + kv[1] + "\r\n"
+		}
+		s += "\r\n"
+	}
+	return charset.Windows1251.Encode(s)
+}
+
+func stil(orders []payment.Order) []byte {
+	s := ""
+	for _, o := range orders {
+		for _, kv := range [][2]string{
+			{"Номер", o.Number},
+			{"Дата", strings.ReplaceAll(dotted(o.Date), ".", "/")},
+			{"Валюта", "980"},
+			{"Свой Счет", o.Payer.IBAN},
+			{"Свое МФО", o.Payer.MFO},
+			{"Клиент", o.Payee.Name},
+			{"ОКПО", o.Payee.Code},
+			{"Счет", o.Payee.IBAN},
+			{"МФО", o.Payee.MFO},
+			{"Сумма", money.Format(o.Amount)},
+			{"Назнач.", o.Purpose},
+		} {
+			key := []rune(kv[0] + ":         ")
+			s += string(key[:10]) + kv[1] + "\r\n"
+		}
+		s += "----------\r\n"
+	}
+	return charset.Windows1251.Encode(s)
+}
+
+func ukrsoc(orders []payment.Order) []byte {
+	s := ""
+	for i, o := range orders {
+		s += strings.Join([]string{
+			strconv.Itoa(i + 1), "0", o.Payer.MFO, o.Payer.IBAN[15:], o.Payer.Code, o.Payee.MFO, o.Payee.IBAN, o.Payee.Code,
+			dotted(o.Date), o.Number, o.Payer.Name, o.Payee.Name, money.Format(o.Amount), "", "", o.Purpose, "", "F", "0",
+		}, "|") + "\r\n"
+	}
+	return charset.CP866.Encode(s)
+}
+
+func canonicalCSV(orders []payment.Order) []byte {
+	s := "number;date;value_date;amount;currency;payer_name;payer_code;payer_iban;payer_bank_id;payee_name;payee_code;payee_iban;payee_bank_id;payee_bank;purpose;kekv;budget\n"
+	for _, o := range orders {
+		s += strings.Join([]string{
+			o.Number, o.Date, o.ValueDate, money.Format(o.Amount), "UAH", o.Payer.Name, o.Payer.Code, o.Payer.IBAN, o.Payer.MFO,
+			`"` + o.Payee.Name + `"`, o.Payee.Code, o.Payee.IBAN, o.Payee.MFO, o.Payee.Bank, `"` + o.Purpose + `"`, "2273", "9900000000",
+		}, ";") + "\n"
+	}
+	return []byte(s)
+}
+
+// swap changes the first of what is found once or more.
+func swap(b []byte, from, to string) []byte {
+	return []byte(strings.Replace(string(b), from, to, 1))
+}
+
 // layoutFiles are the samples of the layouts of banks.
 func layoutFiles(orders, bad []payment.Order) map[string][]byte {
 	const today, later = "20260115", "20260126"
@@ -89,6 +205,16 @@ func layoutFiles(orders, bad []payment.Order) map[string][]byte {
 		"ua.pumb.payment-order.fail.dbf":               pumb(0x26, charset.CP1125, bad),
 		"ua.pumb.payment-order-cp1125.pass.dbf":        pumb(0x00, charset.CP1125, orders),
 		"ua.pumb.payment-order-cp1125.fail.dbf":        pumb(0x00, charset.CP1125, bad),
+		"ua.nbu.sep-ab.pass.dat":                       sepAB(orders),
+		"ua.nbu.sep-ab.fail.dat":                       swap(swap(sepAB(bad), "   10001", "10001   "), "980260115", "980260230"),
+		"ua.ibank2.ua-payment.pass.txt":                ibank2(orders),
+		"ua.ibank2.ua-payment.fail.txt":                swap(swap(ibank2(bad), "AMOUNT=100.01", "AMOUNT=100,01"), "NUM_DOC=1\r\n", "NUM_DOC=1\r\nTYPE=1\r\n"),
+		"ua.stil.payment-order.pass.txt":               stil(orders),
+		"ua.stil.payment-order.fail.txt":               swap(stil(bad), "980\r\n", "\x98\r\n"),
+		"ua.ukrsoc.c-epd.pass.txt":                     ukrsoc(orders),
+		"ua.ukrsoc.c-epd.fail.txt":                     swap(swap(ukrsoc(bad), "|F|", "|T|"), "|820172|", "||"),
+		"brama.payment-order.csv.pass.csv":             canonicalCSV(orders),
+		"brama.payment-order.csv.fail.csv":             swap(swap(canonicalCSV(bad), "100.01", "100.015"), ";2273;", ";227;"),
 		"ua.privat.jbkl-snd.fail.dbf":                  jbklSnd(orders),
 	}
 }

@@ -62,6 +62,8 @@ func TestSharedClean(t *testing.T) {
 		"formats/dbf/corp2_cp866_ldid65.dbf":                "ua.bars.corp2-cp866",
 		"formats/dbf/pumb_cp866_ldid26_v83_latin_i.dbf":     "ua.pumb.payment-order",
 		"formats/iso20022/samples/ua_pain001_synthetic.xml": "iso.pain.001.001.09",
+		"formats/text/nbu_ab_594_cp866.dat":                 "ua.nbu.sep-ab",
+		"formats/text/ibank2ua_cp1251.txt":                  "ua.ibank2.ua-payment",
 		"formats/text/scan_ok.pdf":                          "brama.supporting-document",
 	} {
 		b := read(t, shared(t, file))
