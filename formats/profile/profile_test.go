@@ -2,6 +2,7 @@ package profile
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -437,6 +438,59 @@ func TestTextFindings(t *testing.T) {
 		f := r.Findings[0]
 		if got := fmt.Sprintf("%s %d %s %s", f.Rule, f.Record, f.Field, f.Message.EN); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// The two versions of pain.001 are held to their own schemas.
+func TestPain001Versions(t *testing.T) {
+	t.Parallel()
+	doc := sample.Pain001("V-1", january.At, sample.Orders(sample.DemoPayer(), january.At, 1, 1))
+	for _, c := range []struct {
+		name    string
+		doc     []byte
+		profile string
+		want    string // in the first finding; empty: none
+	}{
+		{"of 2019", doc, "iso.pain.001.001.09", ""},
+		{"of 2009", pain03(doc), "iso.pain.001.001.03", ""},
+		{"of 2009 with the date of 2019", swap(doc, "pain.001.001.09", "pain.001.001.03"), "iso.pain.001.001.03", "pain.001.001.03"},
+		{"of 2019 with the date of 2009", swap(pain03(doc), "pain.001.001.03", "pain.001.001.09"), "iso.pain.001.001.09", "pain.001.001.09"},
+		{"another", swap(doc, "pain.001.001.09", "pain.001.001.11"), "", "not recognised"},
+	} {
+		r := Builtin().Check(january, Options{Name: "P.xml"}, section(c.doc))
+		if r.Profile.Name != c.profile || r.OK() != (c.want == "") || (c.want != "" && !strings.Contains(r.Findings[0].Message.EN, c.want)) {
+			t.Errorf("%s: %s, %+v", c.name, r.Profile.Name, r.Findings)
+		}
+		if c.want == "" && (r.Message == nil || "iso."+r.Message.Name != c.profile) {
+			t.Errorf("%s: message %+v", c.name, r.Message)
+		}
+	}
+}
+
+// The published description of the canonical CSV names the columns of its profile.
+func TestPublishedCSV(t *testing.T) {
+	t.Parallel()
+	var schema struct {
+		Fields []struct {
+			Name        string
+			Constraints struct{ Required bool }
+		}
+	}
+	if err := json.Unmarshal(read(t, "../../docs/payment-order-csv.schema.json"), &schema); err != nil {
+		t.Fatal(err)
+	}
+	page := string(read(t, "../../docs/payment-order-csv.md"))
+	record := Builtin().find("brama.payment-order.csv").spec.Record
+	if len(schema.Fields) != len(record) {
+		t.Fatalf("%d fields, want %d", len(schema.Fields), len(record))
+	}
+	for i, f := range record {
+		if g := schema.Fields[i]; g.Name != f.Src[0] || g.Constraints.Required != f.Required || f.Required == f.Optional {
+			t.Errorf("%s: %+v", f.Src[0], g)
+		}
+		if !strings.Contains(page, "| `"+f.Src[0]+"` |") {
+			t.Errorf("%s: not in the page", f.Src[0])
 		}
 	}
 }

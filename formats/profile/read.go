@@ -18,9 +18,11 @@ import (
 )
 
 func (c *check) pain001(p *Profile) {
-	field := iso20022.Field
+	message := p.spec.Container.Message
+	field := func(path string) string { return iso20022.FieldOf(message, path) }
 	site := p.site(field, c.add)
 	c.report.Message, c.report.Entries = iso20022.Check(c.context, c.doc, iso20022.Options{
+		Message:     message,
 		MaxRecords:  p.spec.Limits.MaxRecords,
 		MaxFindings: c.options.MaxFindings,
 		Each:        func(o *payment.Order) { site.check(o, map[string]any{}) },

@@ -52,9 +52,9 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader, *text.Reader
 			c.add(iso20022.Unreadable(c.doc))
 			return nil, nil, nil
 		}
-		if space != iso20022.Namespace || local != "Document" {
-			list = nil
-		}
+		list = slices.DeleteFunc(list, func(p *Profile) bool {
+			return local != "Document" || space != iso20022.NamespaceOf(p.spec.Container.Message)
+		})
 	}
 	if len(list) == 0 {
 		c.unknown()

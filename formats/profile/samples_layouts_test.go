@@ -184,7 +184,12 @@ func canonicalCSV(orders []payment.Order) []byte {
 	return []byte(s)
 }
 
-// swap changes the first of what is found once or more.
+// pain03 makes a pain.001.001.03 of the later message.
+func pain03(b []byte) []byte {
+	return []byte(strings.NewReplacer("pain.001.001.09", "pain.001.001.03", "<ReqdExctnDt><Dt>", "<ReqdExctnDt>", "</Dt></ReqdExctnDt>", "</ReqdExctnDt>").Replace(string(b)))
+}
+
+// swap changes the first place where from stands.
 func swap(b []byte, from, to string) []byte {
 	return []byte(strings.Replace(string(b), from, to, 1))
 }

@@ -52,6 +52,8 @@ func sampleFiles() map[string][]byte {
 		"ua.oshchad.payment-order.fail.dbf":  sample.OshchadDBF(at, bad),
 		"iso.pain.001.001.09.pass.xml":       sample.Pain001("SAMPLE-1", at, orders),
 		"iso.pain.001.001.09.fail.xml":       sample.Pain001("SAMPLE-2", at, bad),
+		"iso.pain.001.001.03.pass.xml":       pain03(sample.Pain001("SAMPLE-3", at, orders)),
+		"iso.pain.001.001.03.fail.xml":       swap(pain03(sample.Pain001("SAMPLE-4", at, bad)), "<ReqdExctnDt>2026-01-15", "<ReqdExctnDt>2026-02-15"),
 		"brama.supporting-document.pass.pdf": sample.PDF("Invoice No 1"),
 		"brama.supporting-document.fail.pdf": []byte(strings.Replace(string(sample.PDF("Invoice No 1")), "/BaseFont/Helvetica", "/S/JavaScript/JS() ", 1)),
 		"brama.payment-order.pass.dbf":       sample.DBF(short, 0x65, charset.CP866, at, rows("90.50")),

@@ -49,7 +49,7 @@ type containerSpec struct {
 	Type        string `yaml:"type"`          // dbf, xml, pdf, fixed, keyvalue, keyed, delimited
 	Versions    []int  `yaml:"versions"`      // dbf: first bytes allowed
 	CharOver255 string `yaml:"char_over_255"` // dbf: "clipper" or nothing
-	Message     string `yaml:"message"`       // xml: pain.001.001.09
+	Message     string `yaml:"message"`       // xml: pain.001.001.09 or .03
 	Length      int    `yaml:"length"`        // fixed: bytes of a line without its end
 	First       string `yaml:"first"`         // keyvalue: the first line of the file
 	CRLF        bool   `yaml:"crlf"`          // text: every line ends in CR and LF
@@ -352,8 +352,8 @@ func (p *Profile) compile(root *yaml.Node) error {
 
 	c := s.Container
 	switch {
-	case c.Type == "xml" && c.Message != iso20022.Pain001:
-		return fail(line("container"), "container message %q: unknown; write %q", c.Message, iso20022.Pain001)
+	case c.Type == "xml" && !slices.Contains(iso20022.Messages(), c.Message):
+		return fail(line("container"), "container message %q: unknown; write %s", c.Message, strings.Join(iso20022.Messages(), " or "))
 	case c.Type != "xml" && c.Message != "":
 		return fail(line("container"), "container message: only for type xml; remove it")
 	case !c.table() && (len(s.Record) > 0 || s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != "" || len(s.Absent) > 0):
