@@ -105,6 +105,9 @@ func (s *Set) With(other *Set) *Set {
 	return both
 }
 
+// Beside is the set s with p in it; p takes the place of one of its name.
+func (p *Profile) Beside(s *Set) *Set { return s.With(&Set{profiles: []*Profile{p}}) }
+
 func (s *Set) find(name string) *Profile {
 	for _, p := range s.profiles {
 		if p.ref.Name == name {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
@@ -19,21 +18,6 @@ import (
 var update = flag.Bool("update", false, "write the samples and what is expected of them anew")
 
 const samplesDir = "../../configs/profiles/samples"
-
-// want is what stands in a sample's .want.json.
-type want struct {
-	At       time.Time       `json:"at"`
-	Profile  string          `json:"profile"`
-	OK       bool            `json:"ok"`
-	Findings []wantedFinding `json:"findings"`
-}
-
-type wantedFinding struct {
-	Rule     string           `json:"rule"`
-	Severity formats.Severity `json:"severity"`
-	Record   int              `json:"record,omitempty"`
-	Field    string           `json:"field,omitempty"`
-}
 
 // sampleFiles are the samples as this test makes them: for every built-in
 // profile one that passes and one that fails.
@@ -72,11 +56,7 @@ func TestSamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := set.Check(january, Options{Name: name}, section(b))
-			w := want{At: january.At, Profile: r.Profile.Name, OK: r.OK(), Findings: []wantedFinding{}}
-			for _, f := range r.Findings {
-				w.Findings = append(w.Findings, wantedFinding{f.Rule, f.Severity, f.Record, f.Field})
-			}
-			j, err := json.MarshalIndent(w, "", "  ")
+			j, err := json.MarshalIndent(Expect(r, january.At), "", "  ")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,17 +72,13 @@ func TestSamples(t *testing.T) {
 	pass, fail := map[string]bool{}, map[string]bool{}
 	for _, file := range files {
 		name := strings.TrimSuffix(file, ".want.json")
-		var w want
+		var w Expectation
 		if err := json.Unmarshal(read(t, file), &w); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
 		r := set.Check(formats.Context{At: w.At}, Options{Name: filepath.Base(name)}, section(read(t, name)))
-		var got []wantedFinding
-		for _, f := range r.Findings {
-			got = append(got, wantedFinding{f.Rule, f.Severity, f.Record, f.Field})
-		}
-		if r.Profile.Name != w.Profile || r.OK() != w.OK || !slices.Equal(got, w.Findings) {
-			t.Errorf("%s: ok %v, profile %s, findings %+v", name, r.OK(), r.Profile.Name, r.Findings)
+		for _, d := range w.Differences(Expect(r, w.At)) {
+			t.Errorf("%s: %s", name, d.EN)
 		}
 		if w.OK {
 			pass[w.Profile] = true
