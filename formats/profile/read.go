@@ -236,7 +236,8 @@ func aligned(raw []byte, side string) bool {
 // IBAN is the code of the bank and the account with zeros before it (NBU decree
 // 162 of 28.12.2018), so nothing is guessed.
 func (r *row) accounts(o *payment.Order) {
-	for _, f := range r.profile.spec.Record {
+	for i := range r.profile.spec.Record {
+		f := &r.profile.spec.Record[i]
 		if f.Type != "account" {
 			continue
 		}
@@ -295,7 +296,7 @@ func (r *row) report(rule, field, path string, m formats.Text) {
 
 // fill puts the text of a field where it belongs.
 func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
-	name := strings.Join(f.Src, "+")
+	name := f.name
 	if s == "" {
 		if f.Required {
 			r.report(fieldEmpty, name, f.To, formats.Text{UK: "Поле порожнє. Заповніть його.", EN: "The field is empty. Fill it in."})
@@ -326,7 +327,7 @@ func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
 		return
 	}
 	value, rule, m := "", "", formats.Text{}
-	for _, t := range strings.Split(f.Type, "|") {
+	for _, t := range f.types {
 		if value, rule, m = fieldTypes[t](f, s); rule == "" {
 			if code := codeTypes[t]; code != "" {
 				if s == "000000000" { // said to have no code

@@ -3,6 +3,7 @@ package profile
 import (
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/brama-gateway/brama/formats/charset"
@@ -221,5 +222,23 @@ func layoutFiles(orders, bad []payment.Order) map[string][]byte {
 		"brama.payment-order.csv.pass.csv":             canonicalCSV(orders),
 		"brama.payment-order.csv.fail.csv":             swap(swap(canonicalCSV(bad), "100.01", "100.015"), ";2273;", ";227;"),
 		"ua.privat.jbkl-snd.fail.dbf":                  jbklSnd(orders),
+	}
+}
+
+// BenchmarkCheck reads and checks whole files: 5000 payments.
+func BenchmarkCheck(b *testing.B) {
+	orders := sample.Orders(sample.DemoPayer(), january.At, 1, 5000)
+	for name, doc := range map[string][]byte{
+		"fixed": sepAB(orders), "keyvalue": ibank2(orders), "keyed": stil(orders), "delimited": canonicalCSV(orders), "dbf": corp2(0xC9, charset.Windows1251, "20260115", orders),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(doc)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := Builtin().Check(january, Options{}, section(doc)); !r.OK() || len(r.Entries) != 5000 {
+					b.Fatal(r.Findings)
+				}
+			}
+		})
 	}
 }

@@ -90,7 +90,9 @@ type fieldSpec struct {
 	Align    string   `yaml:"align"` // fixed: "right" or "left"; the other side has no spaces
 	Check    bool     `yaml:"check"` // the value must be of its type, and goes nowhere
 
-	line int
+	line  int
+	name  string   // for findings
+	types []string // Type, one by one
 }
 
 type ruleSpec struct {
@@ -444,6 +446,8 @@ func (p *Profile) compileFields(fail failer) error {
 			}
 			p.declared[strings.ToLower(src)] = true
 		}
+		f.name = strings.Join(f.Src, "+")
+		f.types = strings.Split(f.Type, "|")
 		if f.Ignore {
 			if f.To != "" || f.Required {
 				return fail(f.line, "ignore: such a field has no \"to\" and is not required; remove them")
@@ -453,7 +457,7 @@ func (p *Profile) compileFields(fail failer) error {
 		if len(f.Src) > 1 && f.Join != "raw" && f.Join != "trim" {
 			return fail(f.line, "join %q: with several fields write raw or trim", f.Join)
 		}
-		types := strings.Split(f.Type, "|")
+		types := f.types
 		for _, t := range types {
 			if _, ok := fieldTypes[t]; !ok {
 				return fail(f.line, "type %q: unknown; %s", t, didYouMean(t, typeNames()))
