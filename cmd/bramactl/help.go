@@ -40,6 +40,8 @@ func init() {
 		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached] [-o OUT] FILE", formats.Text{UK: "підписати файл; OUT - FILE.p7s", EN: "sign a file; OUT is FILE.p7s"}, signFile},
 		{"receipt verify", "FILE.json [--anchor FILE...] [--seal FILE] [--document FILE] [--material DIR] [--at TIME]", formats.Text{UK: "перевірити печатку на квитанції", EN: "verify the seal of a receipt"}, receiptVerify},
 		{"profile explain", "[NAME]", formats.Text{UK: "чого вимагає формат документа", EN: "what a document's layout demands"}, profileExplain},
+		{"profile check", "FILE.yaml [--sample DOCUMENT [--expect WANT.json]] [--at TIME]", formats.Text{UK: "перевірити власний опис формату та зразок за ним", EN: "check a profile of one's own, and a sample by it"}, profileCheck},
+		{"profile infer", "FILE.dbf", formats.Text{UK: "чернетка опису формату з таблиці DBF", EN: "draft a profile from a DBF table"}, profileInfer},
 
 		{"demo", "[--once] [--dir DIR]", formats.Text{UK: "увесь шлях документа на цій машині, крок за кроком", EN: "the whole way of a document on this machine, step by step"}, demo},
 		{"version", "", formats.Text{UK: "версія", EN: "version"}, version},

@@ -1,8 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/profile"
 )
 
@@ -28,5 +36,125 @@ func profileExplain(c *call, args []string) error {
 		return c.writeJSON(text)
 	}
 	c.printf("%s\n", strings.TrimRight(text.In(c.lang), "\n"))
+	return nil
+}
+
+// profileCheck compiles a profile, and holds a sample to it beside the built-in
+// ones, so that one that another layout would take is found too.
+func profileCheck(c *call, args []string) error {
+	var sample, expect string
+	var at moment
+	flags := c.flags()
+	flags.StringVar(&sample, "sample", "", "")
+	flags.StringVar(&expect, "expect", "", "")
+	flags.Var(&at, "at", "")
+	rest, err := c.parse(flags, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	if expect != "" && sample == "" {
+		return usageError{errors.New(c.t("--expect: вкажіть і --sample", "--expect: name the --sample too"))}
+	}
+	text, err := c.readFile(rest[0])
+	if err != nil {
+		return err
+	}
+	p, err := profile.Parse(filepath.Base(rest[0]), text)
+	if err != nil {
+		fmt.Fprintf(c.stderr, "bramactl: %s\n", printable(err.Error()))
+		return verdict(exitNo)
+	}
+	if sample == "" {
+		if c.json {
+			return c.writeJSON(p.Ref())
+		}
+		c.printf("%s\n", c.t("правильний", "right")+": "+p.Ref().Name+" "+p.Ref().Version+" "+p.Ref().SHA256)
+		return nil
+	}
+
+	var want profile.Expectation
+	if expect != "" {
+		b, err := c.readFile(expect)
+		if err != nil {
+			return err
+		}
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&want); err != nil {
+			return fmt.Errorf("%s: %w", expect, err)
+		}
+		if at.IsZero() {
+			at.Time = want.At
+		}
+	}
+	if at.IsZero() {
+		at.Time = time.Now().UTC().Truncate(time.Second)
+	}
+	doc, err := c.readFile(sample)
+	if err != nil {
+		return err
+	}
+	r := p.Beside(profile.Builtin()).Check(formats.Context{At: at.Time}, profile.Options{Name: filepath.Base(sample)}, io.NewSectionReader(bytes.NewReader(doc), 0, int64(len(doc))))
+	got := profile.Expect(r, at.Time)
+	if c.json {
+		if err := c.writeJSON(got); err != nil {
+			return err
+		}
+	} else {
+		c.printFormats(r)
+	}
+	if expect == "" {
+		if r.OK() && r.Profile.Name == p.Ref().Name {
+			return nil
+		}
+		return verdict(exitNo)
+	}
+	differences := want.Differences(got)
+	for _, d := range differences {
+		fmt.Fprintf(c.stderr, "bramactl: %s\n", printable(d.In(c.lang)))
+	}
+	if len(differences) > 0 {
+		return verdict(exitNo)
+	}
+	return nil
+}
+
+// printFormats writes which layout took a document, and the findings.
+func (c *call) printFormats(r *formats.Report) {
+	name := r.Profile.Name
+	if name == "" {
+		name = "-"
+	}
+	result := c.t("не прийнято", "refused")
+	if r.OK() {
+		result = c.t("прийнято", "taken")
+	}
+	c.printf("%s: %s, %s %d\n", name, result, c.t("документів", "documents"), len(r.Entries))
+	for _, f := range r.Findings {
+		c.printf("%s\n", printable(fmt.Sprintf("  %s %s %d %s: %s", f.Rule, f.Severity, f.Record, f.Field, f.Message.In(c.lang))))
+	}
+	if r.More > 0 {
+		c.printf("  %s %d\n", c.t("і ще", "and more:"), r.More)
+	}
+}
+
+// profileInfer drafts a profile for a table.
+func profileInfer(c *call, args []string) error {
+	rest, err := c.parse(c.flags(), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	doc, err := c.readFile(rest[0])
+	if err != nil {
+		return err
+	}
+	text, err := profile.Infer(filepath.Base(rest[0]), io.NewSectionReader(bytes.NewReader(doc), 0, int64(len(doc))))
+	if err != nil {
+		return fmt.Errorf("%s: %w", rest[0], err)
+	}
+	if c.json {
+		return c.writeJSON(map[string]string{"profile": string(text)})
+	}
+	c.printf("%s", text)
 	return nil
 }

@@ -17,12 +17,13 @@ import (
 
 // Options bound and extend Check.
 type Options struct {
+	Message     string               // one of Messages; empty: Pain001
 	MaxRecords  int                  // transactions; 0: 50000
 	MaxFindings int                  // of the schema; 0: formats.DefaultFindings
 	Each        func(*payment.Order) // called for every order of a message that follows the schema, before the rules
 }
 
-// Check reads the pain.001.001.09 message in doc and reports what is wrong to
+// Check reads the pain.001 message in doc and reports what is wrong to
 // add. The message and entries are what could be read, also of a refused one, so
 // that a status report can quote them.
 func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(formats.Finding)) (*formats.Message, []formats.Entry) {
@@ -32,14 +33,17 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 	if o.MaxFindings == 0 {
 		o.MaxFindings = formats.DefaultFindings
 	}
-	engine, err := pain001Schema()
+	if o.Message == "" {
+		o.Message = Pain001
+	}
+	engine, err := schemaOf(o.Message)
 	if err != nil {
 		add(formats.Finding{Rule: ruleSchema, Message: formats.Text{UK: "Внутрішня помилка схеми. Повідомте адміністратора.", EN: "Internal fault of the schema. Tell the administrator."}})
 		return nil, nil
 	}
-	problems, sound := validate(engine, open(doc), doc.Size(), o.MaxFindings)
+	problems, sound := validate(engine, o.Message, open(doc), doc.Size(), o.MaxFindings)
 	r := &reader{options: o, context: c, add: add}
-	r.checker = payment.Checker{Context: c, Add: add, Field: Field}
+	r.checker = payment.Checker{Context: c, Add: add, Field: func(path string) string { return FieldOf(o.Message, path) }}
 	if len(problems) > 0 {
 		// Only what the answer quotes, and where the records begin.
 		r.add = func(formats.Finding) {}
@@ -333,7 +337,7 @@ func (r *reader) end(raw string) {
 func (r *reader) header(rel, text string) {
 	switch rel {
 	case "MsgId":
-		r.message.ID, r.message.Name = text, Pain001
+		r.message.ID, r.message.Name = text, r.options.Message
 	case "NbOfTxs":
 		r.message.Count = text
 	case "CtrlSum":
@@ -365,6 +369,10 @@ func (p *paymentInfo) set(rel, text string) {
 		p.count = text
 	case "CtrlSum":
 		p.sum = text
+	case "ReqdExctnDt": // pain.001.001.03; in the later one it holds elements only
+		if text != "" {
+			p.valueDate = text
+		}
 	case "ReqdExctnDt/Dt":
 		p.valueDate = text
 	case "ReqdExctnDt/DtTm":

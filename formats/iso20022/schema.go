@@ -1,5 +1,5 @@
-// Package iso20022 reads pain.001.001.09 (customer credit transfer initiation)
-// and writes pain.002.001.10 (its status report).
+// Package iso20022 reads pain.001.001.09 and its forerunner pain.001.001.03
+// (customer credit transfer initiation) and writes pain.002.001.10 (its status report).
 //
 // A message is first held to the embedded schema of ISO 20022, then read as a
 // stream into canonical payment orders, then held to the Ukrainian rules (UA-...)
@@ -7,7 +7,7 @@
 // instructions are refused. The encoding is UTF-8, or windows-1251 if the XML
 // declaration says so.
 //
-// References: ISO 20022, pain.001.001.09 and pain.002.001.10 (schema/NOTICE.txt);
+// References: ISO 20022, pain.001.001.09, pain.001.001.03 and pain.002.001.10 (schema/NOTICE.txt);
 // NBU decree 16 of 03.03.2023 (SEP-4). The NBU's own specification was not at
 // hand; what could not be verified against it is a warning.
 package iso20022
@@ -25,17 +25,27 @@ import (
 	"github.com/brama-gateway/brama/formats"
 )
 
-// Namespace of the message that Check reads.
+// Namespace of the message that Check reads if it is not told of another.
 const Namespace = "urn:iso:std:iso:20022:tech:xsd:" + Pain001
 
 // Names of the messages.
 const (
-	Pain001 = "pain.001.001.09"
-	Pain002 = "pain.002.001.10"
+	Pain001   = "pain.001.001.09"
+	Pain00103 = "pain.001.001.03" // of 2009: what older programs write
+	Pain002   = "pain.002.001.10"
 )
+
+// Messages are the names of the messages that Check reads.
+func Messages() []string { return []string{Pain00103, Pain001} }
+
+// NamespaceOf is the namespace of a message.
+func NamespaceOf(message string) string { return "urn:iso:std:iso:20022:tech:xsd:" + message }
 
 //go:embed schema/pain.001.001.09.xsd
 var pain001XSD []byte
+
+//go:embed schema/pain.001.001.03.xsd
+var pain00103XSD []byte
 
 //go:embed schema/pain.002.001.10.xsd
 var pain002XSD []byte
@@ -43,9 +53,21 @@ var pain002XSD []byte
 // The schemas are compiled at first use, in some milliseconds; they are our own
 // bytes, so a failure is a defect that every test shows.
 var (
-	pain001Schema = sync.OnceValues(func() (*xsd.Engine, error) { return xsd.Compile(xsd.Bytes(Pain001, pain001XSD)) })
-	pain002Schema = sync.OnceValues(func() (*xsd.Engine, error) { return xsd.Compile(xsd.Bytes(Pain002, pain002XSD)) })
+	pain00103Schema = sync.OnceValues(func() (*xsd.Engine, error) { return xsd.Compile(xsd.Bytes(Pain00103, pain00103XSD)) })
+	pain001Schema   = sync.OnceValues(func() (*xsd.Engine, error) { return xsd.Compile(xsd.Bytes(Pain001, pain001XSD)) })
+	pain002Schema   = sync.OnceValues(func() (*xsd.Engine, error) { return xsd.Compile(xsd.Bytes(Pain002, pain002XSD)) })
 )
+
+// schemaOf is the schema of a message of Messages.
+func schemaOf(message string) (*xsd.Engine, error) {
+	switch message {
+	case Pain001:
+		return pain001Schema()
+	case Pain00103:
+		return pain00103Schema()
+	}
+	return nil, errors.New("iso20022: no such message")
+}
 
 // The rules of the XML itself. IDs are never reused.
 const (
@@ -67,7 +89,7 @@ type problem struct {
 //
 // Read is how far it came: up to there the XML is well-formed and its tokens are
 // within the bounds.
-func validate(engine *xsd.Engine, r io.Reader, size int64, limit int) (list []problem, read int64) {
+func validate(engine *xsd.Engine, message string, r io.Reader, size int64, limit int) (list []problem, read int64) {
 	counted := &counter{from: r}
 	err := engine.ValidateWithOptions(counted, xsd.ValidateOptions{
 		MaxErrors:             limit,
@@ -89,7 +111,10 @@ func validate(engine *xsd.Engine, r io.Reader, size int64, limit int) (list []pr
 		p := problem{line: e.Line(), column: e.Column()}
 		p.finding.Field = fieldOf(e.Path())
 		p.finding.Path = canonical[p.finding.Field]
-		p.finding.Rule, p.finding.Message = explain(e)
+		if p.finding.Field == "PmtInf/ReqdExctnDt" {
+			p.finding.Path = "value_date"
+		}
+		p.finding.Rule, p.finding.Message = explain(e, message)
 		list = append(list, p)
 	}
 	return list, counted.n
@@ -117,7 +142,7 @@ var textEncoding = formats.Text{
 	EN: "The file must be XML 1.0 in UTF-8 (or windows-1251 if it says so).",
 }
 
-func explain(e *xsderrors.Error) (rule string, m formats.Text) {
+func explain(e *xsderrors.Error, message string) (rule string, m formats.Text) {
 	switch e.Code() {
 	case xsderrors.CodeUnsupportedDTD, xsderrors.CodeUnsupportedExternal, xsderrors.CodeUnsupportedEntity:
 		return ruleUnsafe, formats.Text{UK: "Файл містить DTD або сутності XML. Їх не дозволено: вивантажте файл без них.", EN: "The file has a DTD or XML entities. They are not allowed: export the file without them."}
@@ -128,13 +153,13 @@ func explain(e *xsderrors.Error) (rule string, m formats.Text) {
 	case xsderrors.CodeValidationXML:
 		return ruleXML, textXML
 	case xsderrors.CodeValidationRoot:
-		return ruleSchema, formats.Text{UK: "Це не повідомлення " + Pain001 + ".", EN: "This is not a " + Pain001 + " message."}
+		return ruleSchema, formats.Text{UK: "Це не повідомлення " + message + ".", EN: "This is not a " + message + " message."}
 	case xsderrors.CodeValidationFacet, xsderrors.CodeValidationType, xsderrors.CodeValidationText, xsderrors.CodeValidationNil:
-		return ruleSchema, formats.Text{UK: "Значення елемента не відповідає схемі " + Pain001 + " (довжина, знаки або вид числа).", EN: "The element's value does not follow the schema of " + Pain001 + " (length, characters or form of a number)."}
+		return ruleSchema, formats.Text{UK: "Значення елемента не відповідає схемі " + message + " (довжина, знаки або вид числа).", EN: "The element's value does not follow the schema of " + message + " (length, characters or form of a number)."}
 	case xsderrors.CodeValidationAttribute:
-		return ruleSchema, formats.Text{UK: "Атрибут елемента відсутній або зайвий за схемою " + Pain001 + ".", EN: "An attribute of the element is missing or unknown in the schema of " + Pain001 + "."}
+		return ruleSchema, formats.Text{UK: "Атрибут елемента відсутній або зайвий за схемою " + message + ".", EN: "An attribute of the element is missing or unknown in the schema of " + message + "."}
 	}
-	return ruleSchema, formats.Text{UK: "У цьому елементі бракує обов'язкового елемента або є зайвий чи не на своєму місці (схема " + Pain001 + ").", EN: "In this element a mandatory element is missing, or one is unknown or out of place (schema of " + Pain001 + ")."}
+	return ruleSchema, formats.Text{UK: "У цьому елементі бракує обов'язкового елемента або є зайвий чи не на своєму місці (схема " + message + ").", EN: "In this element a mandatory element is missing, or one is unknown or out of place (schema of " + message + ")."}
 }
 
 // fieldOf shortens the engine's path to the one that receipts use: from
@@ -184,6 +209,14 @@ var canonical = func() map[string]string {
 	}
 	return m
 }()
+
+// FieldOf is Field for a message of Messages.
+func FieldOf(message, path string) string {
+	if message == Pain00103 && path == "value_date" {
+		return "PmtInf/ReqdExctnDt" // a date itself, not a choice
+	}
+	return Field(path)
+}
 
 // Field is the element of pain.001 that holds a canonical path of an order, or
 // the path itself if none does.

@@ -26,6 +26,7 @@ const (
 	fieldControl    = "FLD-009" // NUL or another control character
 	fieldUndeclared = "FLD-010" // the table has a field that the layout does not know
 	fieldMissing    = "FLD-011" // the layout has a field that the table lacks
+	fieldAlign      = "FLD-012" // not at the side of its place where it must stand
 	fieldLanguage   = "FLD-013" // the language byte contradicts the code page
 )
 
@@ -36,13 +37,14 @@ type parser func(f *fieldSpec, s string) (value, rule string, m formats.Text)
 // fieldTypes are the types a field may have. They are closed: a new one is code.
 // Check digits of codes and accounts are rules of the kind, not of the type.
 var fieldTypes = map[string]parser{
-	"text":     text,
+	"text":     anyText,
 	"ref":      shaped("літери, цифри та знаки /-?:().,'+ латинкою, до 35", "letters, digits and /-?:().,'+ of the Latin alphabet, at most 35", reference),
-	"code":     text,
+	"code":     anyText,
 	"money":    nil, // has its own way: it is a number
 	"date":     date,
 	"digits":   shaped("лише цифри", "digits only", func(s string) bool { return ident.Digits(s, len(s)) }),
 	"iban":     shaped("29 знаків: UA і 27 цифр без пробілів", "29 characters: UA and 27 digits, no spaces", ident.IBANShape),
+	"account":  shaped("IBAN із 29 знаків або від 5 до 19 цифр рахунку", "an IBAN of 29 characters or 5 to 19 digits of an account", account),
 	"edrpou":   shaped("8 цифр", "8 digits", func(s string) bool { return ident.Digits(s, 8) }),
 	"rnokpp":   shaped("10 цифр", "10 digits", func(s string) bool { return ident.Digits(s, 10) }),
 	"taxno9":   shaped("9 цифр", "9 digits", ident.TaxNumber9),
@@ -72,7 +74,7 @@ var dateFormats = map[string]string{
 	"yyyymmdd": "20060102", "dd.mm.yyyy": "02.01.2006", "dd/mm/yyyy": "02/01/2006", "yyyy-mm-dd": time.DateOnly, "yymmdd": "060102",
 }
 
-func text(_ *fieldSpec, s string) (string, string, formats.Text) { return s, "", formats.Text{} }
+func anyText(_ *fieldSpec, s string) (string, string, formats.Text) { return s, "", formats.Text{} }
 
 func shaped(uk, en string, ok func(string) bool) parser {
 	m := formats.Text{UK: "Неправильний вигляд значення: потрібно " + uk + ".", EN: "The value has a wrong shape: want " + en + "."}
@@ -88,6 +90,12 @@ func reference(s string) bool {
 	return len(s) <= 35 && !strings.ContainsFunc(s, func(r rune) bool {
 		return r > 0x7E || !(unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/-?:().,'+ ", r))
 	})
+}
+
+// account takes an IBAN, or the digits of an account, of which the bank's code
+// makes an IBAN.
+func account(s string) bool {
+	return ident.IBANShape(s) || (len(s) >= 5 && len(s) <= 19 && ident.Digits(s, len(s)))
 }
 
 // mfo takes six digits, also when written as nine with three zeros before them,
@@ -107,12 +115,13 @@ func date(f *fieldSpec, s string) (string, string, formats.Text) {
 	if format == "" {
 		format = "yyyymmdd"
 	}
-	layout := dateFormats[format]
-	t, err := time.Parse(layout, s)
-	if err != nil || len(s) != len(layout) {
-		return "", fieldDate, formats.Textf("Такої дати не існує або її записано не так. Потрібно: %s.", "There is no such date, or it is written in another way. Want: %s.", format)
+	for _, one := range strings.Split(format, "|") {
+		layout := dateFormats[one]
+		if t, err := time.Parse(layout, s); err == nil && len(s) == len(layout) {
+			return t.Format(time.DateOnly), "", formats.Text{}
+		}
 	}
-	return t.Format(time.DateOnly), "", formats.Text{}
+	return "", fieldDate, formats.Textf("Такої дати не існує або її записано не так. Потрібно: %s.", "There is no such date, or it is written in another way. Want: %s.", format)
 }
 
 func amount(f *fieldSpec, s string) (int64, string, formats.Text) {
@@ -130,6 +139,11 @@ func amount(f *fieldSpec, s string) (int64, string, formats.Text) {
 	return v, "", formats.Text{}
 }
 
+var textOtherPage = formats.Text{
+	UK: "Текст нечитний: схоже, кодова сторінка файлу не та, яку вказано. Вивантажте файл у правильному кодуванні.",
+	EN: "The text is not readable: the file's code page seems to be another than stated. Export it in the right encoding.",
+}
+
 // problem of a decoded text, in a page of one byte a letter.
 func textProblem(s string, oneByte bool) (rule string, m formats.Text) {
 	for _, r := range s {
@@ -137,7 +151,7 @@ func textProblem(s string, oneByte bool) (rule string, m formats.Text) {
 		case r < 0x20 || r == 0x7F || (r >= 0x80 && r < 0xA0):
 			return fieldControl, formats.Text{UK: "Текст містить нульовий або інший керівний знак. Вилучіть його.", EN: "The text has a NUL or another control character. Remove it."}
 		case oneByte && foreign(r):
-			return fieldLetters, formats.Text{UK: "Текст нечитний: схоже, кодова сторінка файлу не та, яку вказано. Вивантажте файл у правильному кодуванні.", EN: "The text is not readable: the file's code page seems to be another than stated. Export it in the right encoding."}
+			return fieldLetters, textOtherPage
 		}
 	}
 	return "", formats.Text{}

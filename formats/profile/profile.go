@@ -24,6 +24,7 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/dbf"
+	"github.com/brama-gateway/brama/formats/text"
 )
 
 // Profile is one compiled layout.
@@ -35,6 +36,7 @@ type Profile struct {
 	name      *regexp.Regexp
 	page      *charset.Page
 	dbf       dbf.Options
+	text      text.Options
 	fields    map[string]string // canonical path -> source name
 	declared  map[string]bool   // source names, lower case
 	rules     []rule
@@ -56,11 +58,11 @@ func Load(fsys fs.FS) (*Set, error) {
 	}
 	s := &Set{}
 	for _, file := range files {
-		text, err := fs.ReadFile(fsys, file)
+		content, err := fs.ReadFile(fsys, file)
 		if err != nil {
 			return nil, err
 		}
-		p, err := parse(file, text)
+		p, err := parse(file, content)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +76,7 @@ func Load(fsys fs.FS) (*Set, error) {
 }
 
 // Parse compiles the text of one profile; file is its name for messages.
-func Parse(file string, text []byte) (*Profile, error) { return parse(file, text) }
+func Parse(file string, content []byte) (*Profile, error) { return parse(file, content) }
 
 var builtin = sync.OnceValue(func() *Set {
 	sub, err := fs.Sub(configs.Profiles, "profiles")
@@ -102,6 +104,9 @@ func (s *Set) With(other *Set) *Set {
 	slices.SortFunc(both.profiles, func(a, b *Profile) int { return strings.Compare(a.ref.Name, b.ref.Name) })
 	return both
 }
+
+// Beside is the set s with p in it; p takes the place of one of its name.
+func (p *Profile) Beside(s *Set) *Set { return s.With(&Set{profiles: []*Profile{p}}) }
 
 func (s *Set) find(name string) *Profile {
 	for _, p := range s.profiles {
@@ -133,6 +138,14 @@ func (s *Set) Kinds() []formats.Kind {
 // Ref is the name, version and digest of a profile, for receipts.
 func (p *Profile) Ref() formats.ProfileRef { return p.ref }
 
+// family is how the container is told by its first bytes: dbf, xml, pdf or text.
+func (p *Profile) family() string {
+	if p.spec.Container.text() {
+		return "text"
+	}
+	return p.spec.Container.Type
+}
+
 func (p *Profile) kind() formats.Kind { return formats.Kind(p.spec.Kind) }
 
 // Explain describes a profile for people: what it is and which field goes where.
@@ -155,6 +168,10 @@ func (s *Set) Explain(name string) (formats.Text, error) {
 		row := fmt.Sprintf("  %-12s -> %-18s %s%s\n", strings.Join(f.Src, "+"), to, f.Type, need)
 		uk.WriteString(row)
 		en.WriteString(row)
+	}
+	if p.spec.Refuse.UK != "" {
+		fmt.Fprintf(&uk, "не приймається: %s\n", p.spec.Refuse.UK)
+		fmt.Fprintf(&en, "not taken: %s\n", p.spec.Refuse.EN)
 	}
 	for _, r := range p.spec.Rules {
 		fmt.Fprintf(&uk, "  %s: %s\n", r.ID, r.Message.UK)
@@ -184,6 +201,7 @@ const (
 	RuleRead      = "FMT-007"
 	RuleNoRecords = "FMT-008"
 	RulePartial   = "FMT-009" // the layout cannot carry everything that the kind has
+	RuleRefused   = "FMT-010" // the layout is known, and no document in it can be taken
 )
 
 // Check finds the layout of doc and holds the document to it. It never panics
@@ -223,11 +241,15 @@ func (c *check) all() {
 	if !ok {
 		return
 	}
-	p, table := c.recognise(container)
+	p, table, lines := c.recognise(container)
 	if p == nil {
 		return
 	}
 	c.report.Recognised, c.report.Kind, c.report.Profile = true, p.kind(), p.ref
+	if p.spec.Refuse.UK != "" {
+		c.add(formats.Finding{Rule: RuleRefused, Message: p.spec.Refuse})
+		return
+	}
 	if !c.allowed(p) {
 		c.add(formats.Finding{Rule: RuleForbidden, Message: formats.Textf(
 			"Цей вид або макет документа (%s) вам не дозволено надсилати. Зверніться до казначейства.",
@@ -243,6 +265,8 @@ func (c *check) all() {
 	switch container {
 	case "dbf":
 		c.dbf(p, table)
+	case "text":
+		c.text(p, lines)
 	case "xml":
 		c.pain001(p)
 	case "pdf":
@@ -251,7 +275,7 @@ func (c *check) all() {
 }
 
 // extensions that promise a container.
-var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf"}
+var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf", ".txt": "text", ".csv": "text", ".dat": "text"}
 
 // container tells by the first bytes what holds the document. A name's extension
 // is asked only where the bytes say nothing.
@@ -263,17 +287,20 @@ func (c *check) container() (string, bool) {
 		return "", false
 	}
 	head = head[:n]
-	text := strings.TrimLeft(strings.TrimPrefix(string(head), "\xef\xbb\xbf"), " \t\r\n")
+	begin := strings.TrimLeft(strings.TrimPrefix(string(head), "\xef\xbb\xbf"), " \t\r\n")
 	switch {
 	case strings.HasPrefix(string(head), "%PDF-"):
 		return "pdf", true
-	case strings.HasPrefix(text, "<"):
+	case strings.HasPrefix(begin, "<"):
 		return "xml", true
 	case slices.Contains([]byte{0x02, 0x03, 0x04, 0x05, 0x83, 0x8B, 0xF5}, head[0]):
 		return "dbf", true
 	}
 	if p := c.set.find(c.options.Profile); p != nil {
-		return p.spec.Container.Type, true
+		return p.family(), true
+	}
+	if p, _ := c.recogniseText(c.candidates("text")); p != nil {
+		return "text", true
 	}
 	if t, ok := extensions[c.extension()]; ok {
 		return t, true
@@ -295,7 +322,7 @@ func (c *check) extension() string {
 func (c *check) unknown() {
 	var uk, en []string
 	for _, p := range c.set.profiles {
-		if c.allowed(p) {
+		if c.allowed(p) && p.spec.Refuse.UK == "" {
 			uk = append(uk, fmt.Sprintf("%s (%s)", p.spec.Title.UK, p.ref.Name))
 			en = append(en, fmt.Sprintf("%s (%s)", p.spec.Title.EN, p.ref.Name))
 		}

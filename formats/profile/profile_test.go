@@ -2,7 +2,9 @@ package profile
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -361,6 +363,9 @@ func TestBadProfiles(t *testing.T) {
 		{`title: {uk: "проба", en: "trial"}`, `title: {uk: "проба"}`, "test.yaml:4: title"},
 		{"type: edrpou|rnokpp", "type: edrpou|kekv", "test.yaml:14: type"},
 		{"- {src: rest, ignore: true}", "- {src: rest}", "test.yaml:19: type"},
+		{"- {src: rest, ignore: true}", "- {src: rest, check: true, type: text}", "test.yaml:19: check"},
+		{"mfo, type: mfo}", "mfo, type: mfo, check: true}", "test.yaml:15: check"},
+		{"absent: [payer.name", "refuse: {uk: ні}\nabsent: [payer.name", "test.yaml:20: refuse: write it in both languages"},
 		{"- {src: rest, ignore: true}", "- rest", "test.yaml:19: want a mapping"},
 	} {
 		if !strings.Contains(testProfile, c.from) {
@@ -378,6 +383,131 @@ func TestBadProfiles(t *testing.T) {
 	}
 	if _, err := Load(fstest.MapFS{"a.yaml": {Data: []byte(testProfile)}, "b.yaml": {Data: []byte(testProfile)}}); err == nil || !strings.Contains(err.Error(), "a.yaml") {
 		t.Errorf("one name twice: %v", err)
+	}
+}
+
+// TestBadTexts are mistakes in profiles of text containers.
+func TestBadTexts(t *testing.T) {
+	t.Parallel()
+	const head = "profile: t\nversion: \"1\"\nkind: payment_instruction\ntitle: {uk: т, en: t}\n"
+	const tail = "charset: {name: cp866}\nrecord:\n"
+	for _, c := range []struct{ text, want string }{
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: a, at: 1, len: 10, to: number, type: text}\n", ""},
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: a, at: 2, len: 9, to: number, type: text}\n", "t.yaml:8: at 2: want 1"},
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: a, at: 1, len: 9, to: number, type: text}\n", "t.yaml:5: length 10: the fields end at 9"},
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: a, at: 1, len: 10, align: up, to: number, type: text}\n", "t.yaml:8: align"},
+		{"container: {type: fixed, length: 10}\n" + tail + "  - {src: [a, b], at: 1, len: 10, to: number, type: text}\n", "t.yaml:8: src"},
+		{"container: {type: keyvalue}\n" + tail + "  - {src: a, at: 1, to: number, type: text}\n", "t.yaml:8: at, len, align"},
+		{"container: {type: keyvalue}\n" + tail + "  - {src: a, to: number, type: text, optional: true}\n", "t.yaml:8: optional"},
+		{"container: {type: delimited}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: separator"},
+		{"container: {type: delimited, separator: ';;'}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: separator"},
+		{"container: {type: keyed, header: true}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: crlf and max_line"},
+		{"container: {type: keyed, max_line: 99999999}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: length, max_line"},
+		{"container: {type: keyed, versions: [3]}\n" + tail + "  - {src: a, to: number, type: text}\n", "t.yaml:5: versions"},
+		{"container: {type: keyed}\n" + tail + "  - {src: a, to: number, type: account}\n", "t.yaml:8: type account"},
+	} {
+		_, err := Parse("t.yaml", []byte(head+c.text))
+		if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %s", c.text, err, c.want)
+		}
+	}
+}
+
+// A text is refused with the line on which the trouble is.
+func TestTextFindings(t *testing.T) {
+	t.Parallel()
+	good := string(canonicalCSV(sample.Orders(sample.DemoPayer(), january.At, 1, 3)))
+	for _, c := range []struct{ name, from, to, want string }{
+		{"no such day", ";2026-01-15;2026", ";2026-02-30;2026", "FLD-003 1 date Line 2: "},
+		{"windows-1251", "Сві", "\xd1\xe2", "FLD-007 1 payee_name Line 2: "},
+		{"a column too many", ";9900000000\n", ";9900000000;\n", "TXT-005 1  Line 2: "},
+		{"unknown column", "kekv", "kevk", "FLD-010 0 kevk "},
+		{"a column missing", "payee_iban", "reference", "FLD-011 0 payee_iban "},
+		{"name of another layout", "", "", "FMT-002"},
+		{"header only", good[strings.Index(good, "\n"):], "\n", "FMT-008 0  "},
+	} {
+		name := "P.csv"
+		if c.from == "" {
+			name = "P.dbf"
+		}
+		r := Builtin().Check(january, Options{Name: name}, section([]byte(strings.Replace(good, c.from, c.to, 1))))
+		if r.OK() || len(r.Findings) == 0 {
+			t.Errorf("%s: taken", c.name)
+			continue
+		}
+		f := r.Findings[0]
+		if got := fmt.Sprintf("%s %d %s %s", f.Rule, f.Record, f.Field, f.Message.EN); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// The two versions of pain.001 are held to their own schemas.
+func TestPain001Versions(t *testing.T) {
+	t.Parallel()
+	doc := sample.Pain001("V-1", january.At, sample.Orders(sample.DemoPayer(), january.At, 1, 1))
+	for _, c := range []struct {
+		name    string
+		doc     []byte
+		profile string
+		want    string // in the first finding; empty: none
+	}{
+		{"of 2019", doc, "iso.pain.001.001.09", ""},
+		{"of 2009", pain03(doc), "iso.pain.001.001.03", ""},
+		{"of 2009 with the date of 2019", swap(doc, "pain.001.001.09", "pain.001.001.03"), "iso.pain.001.001.03", "pain.001.001.03"},
+		{"of 2019 with the date of 2009", swap(pain03(doc), "pain.001.001.03", "pain.001.001.09"), "iso.pain.001.001.09", "pain.001.001.09"},
+		{"another", swap(doc, "pain.001.001.09", "pain.001.001.11"), "", "not recognised"},
+	} {
+		r := Builtin().Check(january, Options{Name: "P.xml"}, section(c.doc))
+		if r.Profile.Name != c.profile || r.OK() != (c.want == "") || (c.want != "" && !strings.Contains(r.Findings[0].Message.EN, c.want)) {
+			t.Errorf("%s: %s, %+v", c.name, r.Profile.Name, r.Findings)
+		}
+		if c.want == "" && (r.Message == nil || "iso."+r.Message.Name != c.profile) {
+			t.Errorf("%s: message %+v", c.name, r.Message)
+		}
+	}
+}
+
+// The published description of the canonical CSV names the columns of its profile.
+func TestPublishedCSV(t *testing.T) {
+	t.Parallel()
+	var schema struct {
+		Fields []struct {
+			Name        string
+			Constraints struct{ Required bool }
+		}
+	}
+	if err := json.Unmarshal(read(t, "../../docs/payment-order-csv.schema.json"), &schema); err != nil {
+		t.Fatal(err)
+	}
+	page := string(read(t, "../../docs/payment-order-csv.md"))
+	record := Builtin().find("brama.payment-order.csv").spec.Record
+	if len(schema.Fields) != len(record) {
+		t.Fatalf("%d fields, want %d", len(schema.Fields), len(record))
+	}
+	for i, f := range record {
+		if g := schema.Fields[i]; g.Name != f.Src[0] || g.Constraints.Required != f.Required || f.Required == f.Optional {
+			t.Errorf("%s: %+v", f.Src[0], g)
+		}
+		if !strings.Contains(page, "| `"+f.Src[0]+"` |") {
+			t.Errorf("%s: not in the page", f.Src[0])
+		}
+	}
+}
+
+// Digits of an account and the bank's code are the account's IBAN.
+func TestAccountOfDigits(t *testing.T) {
+	t.Parallel()
+	orders := sample.Orders(sample.DemoPayer(), january.At, 1, 1)
+	owner := &formats.Owner{EDRPOU: orders[0].Payer.Code, Accounts: []string{orders[0].Payer.IBAN}}
+	c := january
+	c.Owner = owner
+	if r := Builtin().Check(c, Options{}, section(sepAB(orders))); !r.OK() {
+		t.Errorf("own account: %+v", r.Findings)
+	}
+	owner.Accounts[0] = orders[0].Payee.IBAN
+	if r := Builtin().Check(c, Options{}, section(sepAB(orders))); r.OK() || r.Findings[0].Rule != "PO-070" {
+		t.Errorf("another's account: %+v", r.Findings)
 	}
 }
 

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"slices"
@@ -9,15 +10,19 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/dbf"
+	"github.com/brama-gateway/brama/formats/ident"
 	"github.com/brama-gateway/brama/formats/iso20022"
 	"github.com/brama-gateway/brama/formats/payment"
 	"github.com/brama-gateway/brama/formats/pdf"
+	"github.com/brama-gateway/brama/formats/text"
 )
 
 func (c *check) pain001(p *Profile) {
-	field := iso20022.Field
+	message := p.spec.Container.Message
+	field := func(path string) string { return iso20022.FieldOf(message, path) }
 	site := p.site(field, c.add)
 	c.report.Message, c.report.Entries = iso20022.Check(c.context, c.doc, iso20022.Options{
+		Message:     message,
 		MaxRecords:  p.spec.Limits.MaxRecords,
 		MaxFindings: c.options.MaxFindings,
 		Each:        func(o *payment.Order) { site.check(o, map[string]any{}) },
@@ -32,21 +37,55 @@ type column struct {
 	index []int // in the table, a part each
 }
 
-func (c *check) dbf(p *Profile, table *dbf.Reader) {
-	columns, ok := c.columns(p, table)
-	if !slices.Contains(p.spec.Charset.FromLDID, int(table.Language)) {
+// source gives records field by field.
+type source interface {
+	Next() error // io.EOF at the end; *dbf.Error or *text.Error
+	Record() int
+	Name(i int) string
+	Raw(i int) []byte
+	Offset(i int) int64
+}
+
+// tableSource is a source with the names of a DBF's fields.
+type tableSource struct{ *dbf.Reader }
+
+func (t tableSource) Name(i int) string { return t.Fields[i].Name }
+
+func (c *check) dbf(p *Profile, reader *dbf.Reader) {
+	var names []string
+	for _, f := range reader.Fields {
+		names = append(names, f.Name)
+	}
+	columns, ok := c.columns(p, names)
+	if !slices.Contains(p.spec.Charset.FromLDID, int(reader.Language)) {
 		c.add(formats.Finding{Rule: fieldLanguage, Message: formats.Textf(
 			"Байт мови таблиці (%02X) суперечить кодовій сторінці макета (%s). Вивантажте файл у цьому кодуванні.",
-			"The language byte of the table (%02X) contradicts the layout's code page (%s). Export the file in that encoding.", table.Language, p.page.Name())})
+			"The language byte of the table (%02X) contradicts the layout's code page (%s). Export the file in that encoding.", reader.Language, p.page.Name())})
 		ok = false
 	}
 	if !ok {
 		return
 	}
-	if table.Count == 0 {
+	if reader.Count == 0 {
 		c.add(formats.Finding{Rule: RuleNoRecords, Message: formats.Text{UK: "У таблиці немає жодного запису.", EN: "The table has no records."}})
 		return
 	}
+	c.records(p, columns, tableSource{reader})
+}
+
+func (c *check) text(p *Profile, reader *text.Reader) {
+	columns, ok := c.columns(p, reader.Fields)
+	if !ok {
+		return
+	}
+	c.records(p, columns, reader)
+	if reader.Record() == 0 {
+		c.add(formats.Finding{Rule: RuleNoRecords, Message: formats.Text{UK: "У файлі немає жодного документа.", EN: "The file has no documents."}})
+	}
+}
+
+// records reads and checks record by record.
+func (c *check) records(p *Profile, columns []column, from source) {
 	if len(p.spec.Absent) > 0 {
 		c.add(formats.Finding{Rule: RulePartial, Severity: formats.Warning, Message: formats.Textf(
 			"Цей макет не містить усіх реквізитів документа (бракує: %s); їх не перевірено.",
@@ -60,10 +99,19 @@ func (c *check) dbf(p *Profile, table *dbf.Reader) {
 	}
 	checker := payment.Checker{Context: c.context, Add: c.add, Field: field, Absent: p.spec.Absent}
 	site := p.site(field, c.add)
-	row := row{check: c, profile: p, table: table}
+	row := row{check: c, profile: p, from: from}
+	row.lines, _ = from.(*text.Reader)
 	for {
-		err := table.Next()
+		err := from.Next()
 		if errors.Is(err, io.EOF) {
+			return
+		}
+		var t *text.Error
+		if errors.As(err, &t) {
+			c.add(t.Finding())
+			if !t.Fatal {
+				continue
+			}
 			return
 		}
 		var e *dbf.Error
@@ -84,14 +132,17 @@ func (c *check) dbf(p *Profile, table *dbf.Reader) {
 }
 
 // columns matches the declared fields with the table's.
-func (c *check) columns(p *Profile, table *dbf.Reader) ([]column, bool) {
+func (c *check) columns(p *Profile, names []string) ([]column, bool) {
 	ok := true
 	at := map[string]int{}
-	for i, f := range table.Fields {
-		at[strings.ToLower(f.Name)] = i
-		if !p.declared[strings.ToLower(f.Name)] {
+	for i, name := range names {
+		at[strings.ToLower(name)] = i
+		if !p.declared[strings.ToLower(name)] {
 			ok = false
-			c.add(formats.Finding{Rule: fieldUndeclared, Field: f.Name, Message: formats.Textf(
+			if len(name) > 64 {
+				name = ""
+			}
+			c.add(formats.Finding{Rule: fieldUndeclared, Field: name, Message: formats.Textf(
 				"Макет %s не має такого поля. Вилучіть його з таблиці.", "The layout %s has no such field. Remove it from the table.", p.ref.Name)})
 		}
 	}
@@ -122,13 +173,15 @@ func (c *check) columns(p *Profile, table *dbf.Reader) ([]column, bool) {
 type row struct {
 	check   *check
 	profile *Profile
-	table   *dbf.Reader
+	from    source
+	lines   *text.Reader   // the same, when it has lines
 	said    []string       // canonical paths with an error in this record
+	line    int            // of the field that is read now; 0: the source has no lines
 	raw     map[string]any // trimmed text by source name, for rules
 }
 
 func (r *row) read(columns []column) *payment.Order {
-	o := &payment.Order{Record: r.table.Record()}
+	o := &payment.Order{Record: r.from.Record()}
 	r.said = r.said[:0]
 	if len(r.profile.rules) > 0 {
 		r.raw = make(map[string]any, len(columns))
@@ -151,23 +204,80 @@ func (r *row) read(columns []column) *payment.Order {
 		if !good || f.Ignore {
 			continue
 		}
+		if f.Align != "" && !aligned(r.from.Raw(col.index[0]), f.Align) {
+			r.report(fieldAlign, f.Src[0], f.To, formats.Text{
+				UK: "Значення зсунуто в межах свого місця в рядку. Вивантажте файл знову.",
+				EN: "The value is shifted within its place in the line. Export the file again.",
+			})
+			continue
+		}
+		if r.lines != nil {
+			r.line = r.lines.Line(col.index[0])
+		}
 		r.fill(o, f, strings.TrimSpace(strings.Join(parts, "")))
 	}
+	r.line = 0
+	r.accounts(o)
 	return o
+}
+
+// aligned says whether a value that is filled up with spaces stands at side.
+func aligned(raw []byte, side string) bool {
+	if len(raw) == 0 || len(bytes.Trim(raw, " ")) == 0 {
+		return true
+	}
+	if side == "right" {
+		return raw[len(raw)-1] != ' '
+	}
+	return raw[0] != ' '
+}
+
+// accounts makes IBANs of accounts that were given by their digits. A Ukrainian
+// IBAN is the code of the bank and the account with zeros before it (NBU decree
+// 162 of 28.12.2018), so nothing is guessed.
+func (r *row) accounts(o *payment.Order) {
+	for i := range r.profile.spec.Record {
+		f := &r.profile.spec.Record[i]
+		if f.Type != "account" {
+			continue
+		}
+		party := &o.Payer
+		if f.To == "payee.iban" {
+			party = &o.Payee
+		}
+		if party.IBAN == "" || ident.IBANShape(party.IBAN) {
+			continue
+		}
+		iban, err := ident.IBAN(party.MFO, party.IBAN)
+		if err != nil {
+			r.report(fieldShape, strings.Join(f.Src, "+"), f.To, formats.Text{
+				UK: "Рахунок записано без IBAN, а коду банку (МФО) немає або він неправильний. Вкажіть IBAN із 29 знаків.",
+				EN: "The account is not an IBAN, and the bank's code (MFO) is missing or wrong. Give an IBAN of 29 characters.",
+			})
+		}
+		party.IBAN = iban
+	}
 }
 
 // text decodes a field, also one that is ignored: nothing signed stays unread.
 func (r *row) text(f *fieldSpec, k int) (string, bool) {
-	name := r.table.Fields[k].Name
-	s, err := r.profile.page.Decode(r.table.Raw(k))
+	name := r.from.Name(k)
+	if r.lines != nil {
+		r.line = r.lines.Line(k)
+	}
+	s, err := r.profile.page.Decode(r.from.Raw(k))
 	var undefined *charset.UndefinedError
 	if errors.As(err, &undefined) {
 		r.report(fieldByte, name, f.To, formats.Textf(
 			"Байт %02X (зміщення %d у файлі) не має значення в кодуванні %s.", "The byte %02X (offset %d in the file) has no meaning in %s.",
-			undefined.Byte, r.table.Offset(k)+int64(undefined.Offset), r.profile.page.Name()))
+			undefined.Byte, r.from.Offset(k)+int64(undefined.Offset), r.profile.page.Name()))
 		return "", false
 	}
-	if rule, m := textProblem(s, r.profile.page != charset.UTF8); rule != "" {
+	rule, m := textProblem(s, r.profile.page != charset.UTF8)
+	if rule == "" && strings.ContainsAny(s, r.profile.spec.Charset.Foreign) {
+		rule, m = fieldLetters, textOtherPage
+	}
+	if rule != "" {
 		r.report(rule, name, f.To, m)
 		return "", false
 	}
@@ -178,12 +288,15 @@ func (r *row) report(rule, field, path string, m formats.Text) {
 	if path != "" {
 		r.said = append(r.said, path)
 	}
-	r.check.add(formats.Finding{Rule: rule, Record: r.table.Record(), Field: field, Path: path, Message: m})
+	if r.line > 0 {
+		m = formats.Textf("Рядок %[1]d: %[2]s", "Line %[1]d: %[3]s", r.line, m.UK, m.EN)
+	}
+	r.check.add(formats.Finding{Rule: rule, Record: r.from.Record(), Field: field, Path: path, Message: m})
 }
 
 // fill puts the text of a field where it belongs.
 func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
-	name := strings.Join(f.Src, "+")
+	name := f.name
 	if s == "" {
 		if f.Required {
 			r.report(fieldEmpty, name, f.To, formats.Text{UK: "Поле порожнє. Заповніть його.", EN: "The field is empty. Fill it in."})
@@ -194,6 +307,10 @@ func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
 		s = strings.Repeat("0", f.Pad-len(s)) + s
 	}
 	if len(f.Values) > 0 && !slices.Contains(f.Values, s) {
+		if f.Values[0] == "" {
+			r.report(fieldValue, name, f.To, formats.Text{UK: "Поле повинно бути порожнім.", EN: "The field must be empty."})
+			return
+		}
 		r.report(fieldValue, name, f.To, formats.Textf("Дозволені значення: %s.", "Values allowed: %s.", strings.Join(f.Values, ", ")))
 		return
 	}
@@ -210,7 +327,7 @@ func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
 		return
 	}
 	value, rule, m := "", "", formats.Text{}
-	for _, t := range strings.Split(f.Type, "|") {
+	for _, t := range f.types {
 		if value, rule, m = fieldTypes[t](f, s); rule == "" {
 			if code := codeTypes[t]; code != "" {
 				if s == "000000000" { // said to have no code

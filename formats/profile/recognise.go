@@ -2,10 +2,12 @@ package profile
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/brama-gateway/brama/formats/dbf"
 	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/formats/text"
 )
 
 // candidates are the profiles that may be meant, those that the client may send
@@ -13,7 +15,7 @@ import (
 func (c *check) candidates(container string) []*Profile {
 	if c.options.Profile != "" {
 		p := c.set.find(c.options.Profile)
-		if p == nil || p.spec.Container.Type != container {
+		if p == nil || p.family() != container {
 			return nil
 		}
 		return []*Profile{p}
@@ -21,7 +23,7 @@ func (c *check) candidates(container string) []*Profile {
 	var allowed, rest []*Profile
 	for _, p := range c.set.profiles {
 		switch {
-		case p.spec.Container.Type != container:
+		case p.family() != container:
 		case c.allowed(p):
 			allowed = append(allowed, p)
 		default:
@@ -32,35 +34,113 @@ func (c *check) candidates(container string) []*Profile {
 }
 
 // recognise chooses the profile. When there is none it has said why.
-func (c *check) recognise(container string) (*Profile, *dbf.Reader) {
+func (c *check) recognise(container string) (*Profile, *dbf.Reader, *text.Reader) {
 	list := c.candidates(container)
 	switch container {
 	case "dbf":
-		return c.recogniseDBF(list)
+		p, table := c.recogniseDBF(list)
+		return p, table, nil
+	case "text":
+		p, lines := c.recogniseText(list)
+		if p == nil {
+			c.unknown()
+		}
+		return p, nil, lines
 	case "xml":
 		space, local, ok := iso20022.Root(c.doc)
 		if !ok {
 			c.add(iso20022.Unreadable(c.doc))
-			return nil, nil
+			return nil, nil, nil
 		}
-		if space != iso20022.Namespace || local != "Document" {
-			list = nil
-		}
+		list = slices.DeleteFunc(list, func(p *Profile) bool {
+			return local != "Document" || space != iso20022.NamespaceOf(p.spec.Container.Message)
+		})
 	}
 	if len(list) == 0 {
 		c.unknown()
-		return nil, nil
+		return nil, nil, nil
 	}
-	return list[0], nil
+	return list[0], nil, nil
 }
 
-// recogniseDBF takes the profile that declares all of the table's fields, or else
-// the one that declares most of them, so that the finding can name what differs.
+// recogniseText takes the profile of whose shape the file is: what its first
+// line, or the names of its columns, show. Of columns without names their number
+// decides. Whoever allows several layouts of one shape names the one.
+func (c *check) recogniseText(list []*Profile) (*Profile, *text.Reader) {
+	var (
+		best    *Profile
+		lines   *text.Reader
+		closest fit
+	)
+	for _, p := range list {
+		r, err := text.NewReader(c.doc, p.text)
+		if err != nil {
+			continue
+		}
+		f := p.fit(r.Fields)
+		if f.common < 2 || f.common*2 < len(r.Fields) {
+			continue
+		}
+		if best == nil || f.better(closest) {
+			best, lines, closest = p, r, f
+		}
+	}
+	return best, lines
+}
+
+// fit says how well the fields of a document are those of a layout: how many it
+// has in common with it, and how many it lacks or has beyond it.
+type fit struct {
+	common, differ int
+	exact          bool // nothing differs
+	page           bool // and the language byte agrees with the code page
+}
+
+// fit compares field names, without regard to case.
+func (p *Profile) fit(names []string) fit {
+	var f fit
+	have := map[string]bool{}
+	for _, n := range names {
+		n = strings.ToLower(n)
+		have[n] = true
+		if p.declared[n] {
+			f.common++
+		} else {
+			f.differ++
+		}
+	}
+	for i := range p.spec.Record {
+		s := &p.spec.Record[i]
+		for _, src := range s.Src {
+			if !s.Optional && !have[strings.ToLower(src)] {
+				f.differ++
+			}
+		}
+	}
+	f.exact = f.differ == 0
+	return f
+}
+
+// better orders fits. Of two equal ones the first is kept: candidates come in
+// order.
+func (f fit) better(g fit) bool {
+	switch {
+	case f.exact != g.exact:
+		return f.exact
+	case f.page != g.page && f.exact:
+		return f.page
+	}
+	return f.common-f.differ > g.common-g.differ
+}
+
+// recogniseDBF takes the profile that declares all of the table's fields, and of
+// several the one of whose code page the language byte speaks; or else the one
+// from which the table differs least, so that the finding can name what differs.
 func (c *check) recogniseDBF(list []*Profile) (*Profile, *dbf.Reader) {
 	var (
 		best    *Profile
 		table   *dbf.Reader
-		most    int
+		closest fit
 		refusal *dbf.Error
 	)
 	for _, p := range list {
@@ -74,20 +154,17 @@ func (c *check) recogniseDBF(list []*Profile) (*Profile, *dbf.Reader) {
 			}
 			continue
 		}
-		score := 0
+		var names []string
 		for _, f := range r.Fields {
-			if p.declared[strings.ToLower(f.Name)] {
-				score++
-			}
+			names = append(names, f.Name)
 		}
-		if score*2 < len(r.Fields) || score < 2 {
+		f := p.fit(names)
+		f.page = slices.Contains(p.spec.Charset.FromLDID, int(r.Language))
+		if f.common < 2 || f.common*2 < len(names) {
 			continue
 		}
-		if score == len(r.Fields) && score == len(p.declared) {
-			score += 1000 // nothing differs
-		}
-		if score > most {
-			best, table, most = p, r, score
+		if best == nil || f.better(closest) {
+			best, table, closest = p, r, f
 		}
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/types"
@@ -42,6 +43,14 @@ func functions() []expr.Option {
 			}
 			return n, nil
 		}, new(func(string, string) int)),
+		expr.Function("day", func(a ...any) (any, error) {
+			layout := dateFormats[a[1].(string)]
+			t, err := time.Parse(layout, a[0].(string))
+			if layout == "" || err != nil {
+				return "", fmt.Errorf("not a date")
+			}
+			return t.Format(time.DateOnly), nil
+		}, new(func(string, string) string)),
 		expr.Function("digits", func(a ...any) (any, error) { return ident.Digits(a[0].(string), a[1].(int)), nil }, new(func(string, int) bool)),
 		expr.Function("bank", func(a ...any) (any, error) { return ident.BankOf(a[0].(string)), nil }, new(func(string) string)),
 	}

@@ -58,7 +58,12 @@ func TestSharedClean(t *testing.T) {
 	t.Parallel()
 	for file, profile := range map[string]string{
 		"formats/dbf/oshchad2023_cp1251_ldid00_c420.dbf":    "ua.oshchad.payment-order",
+		"formats/dbf/corp2_cp1251_ldidC9.dbf":               "ua.bars.corp2",
+		"formats/dbf/corp2_cp866_ldid65.dbf":                "ua.bars.corp2-cp866",
+		"formats/dbf/pumb_cp866_ldid26_v83_latin_i.dbf":     "ua.pumb.payment-order",
 		"formats/iso20022/samples/ua_pain001_synthetic.xml": "iso.pain.001.001.09",
+		"formats/text/nbu_ab_594_cp866.dat":                 "ua.nbu.sep-ab",
+		"formats/text/ibank2ua_cp1251.txt":                  "ua.ibank2.ua-payment",
 		"formats/text/scan_ok.pdf":                          "brama.supporting-document",
 	} {
 		b := read(t, shared(t, file))

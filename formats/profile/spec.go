@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/iso20022"
 	"github.com/brama-gateway/brama/formats/payment"
+	"github.com/brama-gateway/brama/formats/text"
 )
 
 // spec is a profile as it is written. Every key is listed here; any other is an
@@ -34,6 +36,9 @@ type spec struct {
 	Absent    []string       `yaml:"absent"`
 	Rules     []ruleSpec     `yaml:"rules"`
 	FileRules []fileRuleSpec `yaml:"file_rules"`
+	// Refuse says why no document of this layout is taken. Such a profile is there
+	// so that the sender is told what to do instead.
+	Refuse formats.Text `yaml:"refuse"`
 }
 
 type matchSpec struct {
@@ -41,16 +46,24 @@ type matchSpec struct {
 }
 
 type containerSpec struct {
-	Type        string `yaml:"type"`          // dbf, xml, pdf
+	Type        string `yaml:"type"`          // dbf, xml, pdf, fixed, keyvalue, keyed, delimited
 	Versions    []int  `yaml:"versions"`      // dbf: first bytes allowed
 	CharOver255 string `yaml:"char_over_255"` // dbf: "clipper" or nothing
-	Message     string `yaml:"message"`       // xml: pain.001.001.09
+	Message     string `yaml:"message"`       // xml: pain.001.001.09 or .03
+	Length      int    `yaml:"length"`        // fixed: bytes of a line without its end
+	First       string `yaml:"first"`         // keyvalue: the first line of the file
+	CRLF        bool   `yaml:"crlf"`          // text: every line ends in CR and LF
+	Separator   string `yaml:"separator"`     // delimited: one ASCII character
+	Header      bool   `yaml:"header"`        // delimited: the first line names the columns
+	Quote       bool   `yaml:"quote"`         // delimited: values may stand in double quotes
+	MaxLine     int    `yaml:"max_line"`      // text: bytes of a line
 }
 
 type charsetSpec struct {
 	Name     string `yaml:"name"`
 	FromLDID []int  `yaml:"from_ldid"` // dbf: language bytes that agree with name
 	Fold     string `yaml:"fold"`      // "cyrillic-i": Latin i within Cyrillic words is і
+	Foreign  string `yaml:"foreign"`   // letters that show that the text is in another page
 }
 
 type limitsSpec struct {
@@ -72,8 +85,14 @@ type fieldSpec struct {
 	Unit     string   `yaml:"unit"` // of money: kopeck or hryvnia
 	Format   string   `yaml:"format"`
 	Values   []string `yaml:"values"`
+	At       int      `yaml:"at"`    // fixed: first byte, from 1
+	Len      int      `yaml:"len"`   // fixed: bytes
+	Align    string   `yaml:"align"` // fixed: "right" or "left"; the other side has no spaces
+	Check    bool     `yaml:"check"` // the value must be of its type, and goes nowhere
 
-	line int
+	line  int
+	name  string   // for findings
+	types []string // Type, one by one
 }
 
 type ruleSpec struct {
@@ -136,17 +155,17 @@ const maxProfile = 256 << 10
 
 // parse reads and compiles one profile. Errors name the file, the line, the key
 // and what to write.
-func parse(file string, text []byte) (p *Profile, err error) {
+func parse(file string, content []byte) (p *Profile, err error) {
 	defer func() { // a YAML library that panics must not take the daemon along
 		if v := recover(); v != nil {
 			p, err = nil, fmt.Errorf("%s: not readable as YAML", file)
 		}
 	}()
-	if len(text) > maxProfile {
+	if len(content) > maxProfile {
 		return nil, fmt.Errorf("%s: larger than %d bytes", file, maxProfile)
 	}
 	var root yaml.Node
-	d := yaml.NewDecoder(strings.NewReader(string(text)))
+	d := yaml.NewDecoder(strings.NewReader(string(content)))
 	if err := d.Decode(&root); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -163,7 +182,7 @@ func parse(file string, text []byte) (p *Profile, err error) {
 	if err := root.Content[0].Decode(&s); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256(content)
 	p = &Profile{spec: s, file: file, ref: formats.ProfileRef{Name: s.Profile, Version: s.Version, SHA256: hex.EncodeToString(sum[:])}}
 	if err := p.compile(root.Content[0]); err != nil {
 		return nil, err
@@ -281,7 +300,21 @@ var (
 )
 
 // ours are the prefixes of rules that are built in; a profile's own rules take others.
-var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG"}
+var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG", "TXT"}
+
+// containers are the types of container and the kind that each carries.
+var containers = map[string]formats.Kind{
+	"dbf": formats.PaymentInstruction, "xml": formats.PaymentInstruction, "pdf": formats.SupportingDocument,
+	"fixed": formats.PaymentInstruction, "keyvalue": formats.PaymentInstruction, "keyed": formats.PaymentInstruction, "delimited": formats.PaymentInstruction,
+}
+
+// tables are the containers whose records a profile describes field by field.
+func (c containerSpec) table() bool { return c.Type == "dbf" || c.text() }
+
+func (c containerSpec) text() bool { return shapes[c.Type] != 0 }
+
+// shapes are the containers of package text.
+var shapes = map[string]text.Shape{"fixed": text.Fixed, "keyvalue": text.KeyValue, "keyed": text.Keyed, "delimited": text.Delimited}
 
 func (p *Profile) compile(root *yaml.Node) error {
 	s := &p.spec
@@ -298,12 +331,11 @@ func (p *Profile) compile(root *yaml.Node) error {
 	if s.Title.UK == "" || s.Title.EN == "" {
 		return fail(line("title"), "title: write it in both languages, as {uk: ..., en: ...}")
 	}
-	kinds := map[string]string{"dbf": string(formats.PaymentInstruction), "xml": string(formats.PaymentInstruction), "pdf": string(formats.SupportingDocument)}
-	want, ok := kinds[s.Container.Type]
+	want, ok := containers[s.Container.Type]
 	if !ok {
-		return fail(line("container"), "container type %q: unknown; %s", s.Container.Type, didYouMean(s.Container.Type, []string{"dbf", "xml", "pdf"}))
+		return fail(line("container"), "container type %q: unknown; %s", s.Container.Type, didYouMean(s.Container.Type, slices.Sorted(maps.Keys(containers))))
 	}
-	if s.Kind != want {
+	if s.Kind != string(want) {
 		return fail(line("kind"), "kind %q: a container of type %s carries %s", s.Kind, s.Container.Type, want)
 	}
 	var err error
@@ -322,12 +354,21 @@ func (p *Profile) compile(root *yaml.Node) error {
 
 	c := s.Container
 	switch {
-	case c.Type == "xml" && c.Message != iso20022.Pain001:
-		return fail(line("container"), "container message %q: unknown; write %q", c.Message, iso20022.Pain001)
+	case c.Type == "xml" && !slices.Contains(iso20022.Messages(), c.Message):
+		return fail(line("container"), "container message %q: unknown; write %s", c.Message, strings.Join(iso20022.Messages(), " or "))
 	case c.Type != "xml" && c.Message != "":
 		return fail(line("container"), "container message: only for type xml; remove it")
-	case c.Type != "dbf" && (len(c.Versions) > 0 || c.CharOver255 != "" || len(s.Record) > 0 || s.Charset.Name != "" || len(s.Charset.FromLDID) > 0 || len(s.Absent) > 0):
-		return fail(line("container"), "a container of type %s has no versions, char_over_255, charset, record or absent; remove them", c.Type)
+	case !c.table() && (len(s.Record) > 0 || s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != "" || len(s.Absent) > 0):
+		return fail(line("container"), "a container of type %s has no charset, record or absent; remove them", c.Type)
+	case c.Type != "dbf" && (len(c.Versions) > 0 || c.CharOver255 != "" || len(s.Charset.FromLDID) > 0):
+		return fail(line("container"), "versions, char_over_255 and from_ldid: only for type dbf; remove them")
+	case !c.text() && (c.CRLF || c.MaxLine != 0), c.Type != "fixed" && c.Length != 0, c.Type != "keyvalue" && c.First != "",
+		c.Type != "delimited" && (c.Separator != "" || c.Header || c.Quote):
+		return fail(line("container"), "crlf and max_line are only for text, length only for fixed, first only for keyvalue, separator, header and quote only for delimited; remove what is not for type %s", c.Type)
+	case c.MaxLine < 0 || c.MaxLine > 1<<20 || c.Length < 0 || c.Length > 1<<20:
+		return fail(line("container"), "length, max_line: want at most 1048576 bytes")
+	case c.Type == "delimited" && (len(c.Separator) != 1 || c.Separator[0] < ' ' && c.Separator[0] != '\t' || c.Separator[0] > '~' || c.Separator == `"`):
+		return fail(line("container"), "separator %q: write one character, as \";\"", c.Separator)
 	case c.CharOver255 != "" && c.CharOver255 != "clipper":
 		return fail(line("container"), "char_over_255 %q: unknown; write clipper or remove it", c.CharOver255)
 	}
@@ -339,11 +380,11 @@ func (p *Profile) compile(root *yaml.Node) error {
 			return fail(line("container"), "byte %d: want 0x00 to 0xFF", v)
 		}
 	}
-	if c.Type == "dbf" {
+	if c.table() {
 		if p.page, ok = charset.Lookup(s.Charset.Name); !ok {
 			return fail(line("charset"), "charset name %q: unknown; %s", s.Charset.Name, didYouMean(s.Charset.Name, charset.Names()))
 		}
-		if len(s.Charset.FromLDID) == 0 {
+		if c.Type == "dbf" && len(s.Charset.FromLDID) == 0 {
 			return fail(line("charset"), "charset from_ldid: missing; list the language bytes that agree with %s, as [0x00, 0xC9]", s.Charset.Name)
 		}
 		if s.Charset.Fold != "" && s.Charset.Fold != "cyrillic-i" {
@@ -357,6 +398,14 @@ func (p *Profile) compile(root *yaml.Node) error {
 		if len(s.Record) == 0 {
 			return fail(line("record"), "record: missing; declare every field of the table")
 		}
+	}
+	if c.text() {
+		if err := p.compileText(fail, line("container")); err != nil {
+			return err
+		}
+	}
+	if s.Refuse != (formats.Text{}) && (s.Refuse.UK == "" || s.Refuse.EN == "") {
+		return fail(line("refuse"), "refuse: write it in both languages, as {uk: ..., en: ...}")
 	}
 	if err := p.compileFields(fail); err != nil {
 		return err
@@ -397,6 +446,8 @@ func (p *Profile) compileFields(fail failer) error {
 			}
 			p.declared[strings.ToLower(src)] = true
 		}
+		f.name = strings.Join(f.Src, "+")
+		f.types = strings.Split(f.Type, "|")
 		if f.Ignore {
 			if f.To != "" || f.Required {
 				return fail(f.line, "ignore: such a field has no \"to\" and is not required; remove them")
@@ -406,17 +457,22 @@ func (p *Profile) compileFields(fail failer) error {
 		if len(f.Src) > 1 && f.Join != "raw" && f.Join != "trim" {
 			return fail(f.line, "join %q: with several fields write raw or trim", f.Join)
 		}
-		types := strings.Split(f.Type, "|")
+		types := f.types
 		for _, t := range types {
 			if _, ok := fieldTypes[t]; !ok {
 				return fail(f.line, "type %q: unknown; %s", t, didYouMean(t, typeNames()))
+			}
+			if t == "account" && f.To != "payer.iban" && f.To != "payee.iban" {
+				return fail(f.line, "type account: only for payer.iban and payee.iban")
 			}
 			if len(types) > 1 && codeTypes[t] == "" {
 				return fail(f.line, "type %q: only edrpou, rnokpp, taxno9 and passport can stand together", f.Type)
 			}
 		}
 		switch {
-		case f.To == "" && len(f.Values) == 0:
+		case f.Check && (f.To != "" || f.Type == "money" || f.Type == "text"):
+			return fail(f.line, "check: such a field has no \"to\" and a type that can be checked; remove one of them")
+		case f.To == "" && len(f.Values) == 0 && !f.Check:
 			return fail(f.line, "to: missing; write a canonical path, or values, or ignore: true")
 		case f.To != "" && !slices.Contains(payment.Paths(), f.To):
 			return fail(f.line, "to %q: no such path; %s", f.To, didYouMean(f.To, payment.Paths()))
@@ -428,7 +484,7 @@ func (p *Profile) compileFields(fail failer) error {
 			return fail(f.line, "unit %q: write kopeck or hryvnia", f.Unit)
 		case f.Type == "code" && len(f.Values) == 0:
 			return fail(f.line, "values: missing; list the values that the code may have")
-		case f.Type == "date" && f.Format != "" && dateFormats[f.Format] == "":
+		case f.Type == "date" && f.Format != "" && slices.ContainsFunc(strings.Split(f.Format, "|"), func(s string) bool { return dateFormats[s] == "" }):
 			return fail(f.line, "format %q: unknown; write one of yyyymmdd, dd.mm.yyyy, dd/mm/yyyy, yyyy-mm-dd, yymmdd", f.Format)
 		case f.Pad < 0 || f.Pad > 32 || f.Min < 0 || f.Max < 0:
 			return fail(f.line, "pad, min, max: want numbers that are not negative; pad at most 32")
@@ -469,4 +525,44 @@ func (p *Profile) ruleHead(fail failer, seen map[string]bool, id, severity strin
 		return 0, fail(line, "rule %s: %w", id, err)
 	}
 	return v, nil
+}
+
+// compileText prepares the reading of a text container.
+func (p *Profile) compileText(fail failer, line int) error {
+	c := p.spec.Container
+	o := text.Options{
+		Shape: shapes[c.Type], Page: p.page, Length: c.Length, First: c.First, CRLF: c.CRLF, Header: c.Header, Quote: c.Quote,
+		MaxLine: c.MaxLine, MaxRecords: p.spec.Limits.MaxRecords,
+	}
+	if c.Type == "delimited" {
+		o.Separator = c.Separator[0]
+	}
+	if o.MaxLine == 0 {
+		o.MaxLine = max(16<<10, c.Length)
+	}
+	next := 1
+	for i := range p.spec.Record {
+		f := &p.spec.Record[i]
+		switch {
+		case c.Type != "fixed" && (f.At != 0 || f.Len != 0 || f.Align != ""):
+			return fail(f.line, "at, len, align: only for a container of type fixed; remove them")
+		case c.Type == "fixed" && len(f.Src) != 1:
+			return fail(f.line, "src: want one name for a place in the line")
+		case c.Type == "fixed" && (f.At != next || f.Len <= 0 || f.Len > c.Length):
+			return fail(f.line, "at %d: want %d, where the field before ends, and len greater than 0: every byte of a line must be declared", f.At, next)
+		case f.Align != "" && f.Align != "right" && f.Align != "left":
+			return fail(f.line, "align %q: write right or left, or remove it", f.Align)
+		case f.Optional && !c.Header:
+			return fail(f.line, "optional: only where the file names its columns; remove it")
+		}
+		for _, src := range f.Src {
+			o.Columns = append(o.Columns, text.Column{Name: src, At: f.At - 1, Len: f.Len})
+		}
+		next += f.Len
+	}
+	if c.Type == "fixed" && next != c.Length+1 {
+		return fail(line, "length %d: the fields end at %d", c.Length, next-1)
+	}
+	p.text = o
+	return nil
 }
