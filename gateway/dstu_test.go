@@ -75,7 +75,7 @@ func (a *dstuAuthority) signer(person string, asPEM bool) cades.Signer {
 			a.t.Fatal(err)
 		}
 	}
-	s, err := keys.Seal(keyFile, certFile, nil)
+	s, err := keys.Seal(keyFile, "", certFile, nil)
 	if err != nil {
 		a.t.Fatal(err)
 	}

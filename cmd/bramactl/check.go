@@ -155,7 +155,7 @@ func (c *call) surroundings(k *gateway.Case, id client.ID) error {
 	}
 	k.Profiles = all.Set()
 	if encrypted(k.Pieces) {
-		if k.Keys, err = keys.Decrypt(cfg.Decrypt.Key, cfg.Decrypt.Certificate); err != nil {
+		if k.Keys, err = keys.Decrypt(cfg.Decrypt.Key, cfg.Decrypt.PasswordFile, cfg.Decrypt.Certificate); err != nil {
 			return err
 		}
 	}

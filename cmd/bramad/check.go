@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/keys"
@@ -46,7 +47,11 @@ func sealFaults(cfg *config.Config) (ps strict.Problems) {
 	var chain []*pki.Certificate
 	if cfg.Seal.Key != "" {
 		var err error
-		if key, err = keys.Private(cfg.Seal.Key); err != nil {
+		if cfg.Seal.PasswordFile == "" {
+			if key, err = keys.Private(cfg.Seal.Key); err != nil {
+				add("seal.key", "%s", err)
+			}
+		} else if _, err = keys.Seal(cfg.Seal.Key, cfg.Seal.PasswordFile, cfg.Seal.Certificate, nil); err != nil {
 			add("seal.key", "%s", err)
 		}
 	}
@@ -71,7 +76,7 @@ func sealFaults(cfg *config.Config) (ps strict.Problems) {
 		return ps
 	}
 	if key != nil {
-		if pub, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(certificate.PublicKey) {
+		if !algorithm.SameKey(key.Public(), certificate.PublicKey) {
 			add("seal.key", "%s is not the key of the certificate in %s (seal.certificate); write the two that belong together", cfg.Seal.Key, cfg.Seal.Certificate)
 		}
 	}

@@ -26,7 +26,7 @@ import (
 func TestProviders(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	seal, err := keys.Seal(s.path("keys", "seal.key"), s.path("keys", "seal.pem"), []string{s.path("keys", "seal-ca.pem")})
+	seal, err := keys.Seal(s.path("keys", "seal.key"), "", s.path("keys", "seal.pem"), []string{s.path("keys", "seal-ca.pem")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,10 +80,11 @@ type Intake struct {
 
 // Seal is the sealing key: Key, or Provider.
 type Seal struct {
-	Key         string       `yaml:"key" path:"key" doc:"Private key of the seal. Only its owner may read it (chmod 600)."`
-	Certificate string       `yaml:"certificate" path:"file" doc:"Certificate of the seal, PEM. Beside a provider it has no default: if it is written, the provider's certificate must be this one."`
-	Chain       []string     `yaml:"chain" path:"file" doc:"Certificates of its issuers, PEM; put into each seal. Beside a provider it has no default: if it is written, it goes before the provider's."`
-	Provider    SealProvider `yaml:"provider" doc:"A crypto provider that has the key of the seal, as brama-signer; in place of seal.key, which is then not written."`
+	Key          string       `yaml:"key" path:"key" doc:"Private key of the seal: RSA, ECDSA or DSTU 4145, in PEM, PKCS #8, PKCS #12, JKS or Key-6.dat. Only its owner may read it (chmod 600)."`
+	PasswordFile string       `yaml:"password_file" path:"key" doc:"File in whose first line the password of seal.key stands; empty: the key has none. Only its owner may read it."`
+	Certificate  string       `yaml:"certificate" path:"file" doc:"Certificate of the seal, PEM. Beside a provider it has no default: if it is written, the provider's certificate must be this one."`
+	Chain        []string     `yaml:"chain" path:"file" doc:"Certificates of its issuers, PEM; put into each seal. Beside a provider it has no default: if it is written, it goes before the provider's."`
+	Provider     SealProvider `yaml:"provider" doc:"A crypto provider that has the key of the seal, as brama-signer; in place of seal.key, which is then not written."`
 }
 
 // SealProvider names a key behind a socket.
@@ -105,8 +106,9 @@ type VerifyProvider struct {
 
 // Decrypt is the keys for what arrives encrypted.
 type Decrypt struct {
-	Key         []string `yaml:"key" path:"key" doc:"Private keys without a password: RSA or EC in PEM, DSTU 4145 as PKCS #8. Only their owner may read them (chmod 600)."`
-	Certificate []string `yaml:"certificate" path:"file" doc:"Their certificates, PEM, in the same order: the first belongs to the first key. Clients encrypt to these."`
+	Key          []string `yaml:"key" path:"key" doc:"Private keys: RSA, EC or DSTU 4145, in PEM, PKCS #8, PKCS #12, JKS or Key-6.dat. Only their owner may read them (chmod 600)."`
+	PasswordFile string   `yaml:"password_file" path:"key" doc:"File in whose first line the password of those keys stands that have one. Only its owner may read it."`
+	Certificate  []string `yaml:"certificate" path:"file" doc:"Their certificates, PEM, in the same order: the first belongs to the first key. Clients encrypt to these."`
 }
 
 // Trust is where trust files lie.

@@ -61,7 +61,7 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 		return nil, err
 	}
 	validate := e.openVerify(&cfg.Provider.Verify)
-	opening, err := keys.Decrypt(cfg.Decrypt.Key, cfg.Decrypt.Certificate)
+	opening, err := keys.Decrypt(cfg.Decrypt.Key, cfg.Decrypt.PasswordFile, cfg.Decrypt.Certificate)
 	if err != nil {
 		return nil, err
 	}

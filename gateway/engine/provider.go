@@ -16,7 +16,7 @@ import (
 // to answer now and prove it.
 func (e *Engine) openSeal(ctx context.Context, c *config.Seal) (cades.Signer, error) {
 	if c.Provider.Socket == "" {
-		return keys.Seal(c.Key, c.Certificate, c.Chain)
+		return keys.Seal(c.Key, c.PasswordFile, c.Certificate, c.Chain)
 	}
 	var certificates, chain []*pki.Certificate
 	for _, f := range c.Chain {

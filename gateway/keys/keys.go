@@ -3,6 +3,7 @@
 package keys
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
@@ -26,14 +27,15 @@ var ErrEncrypted = errors.New("the key is under a password")
 const maxFile = 1 << 20
 
 // Seal reads a key, its certificate and the certificates above it, and proves
-// that key and certificate belong together.
-func Seal(keyFile, certificateFile string, chainFiles []string) (cades.Signer, error) {
+// that key and certificate belong together. A key under a password needs the file
+// that the password stands in; else that is empty.
+func Seal(keyFile, passwordFile, certificateFile string, chainFiles []string) (cades.Signer, error) {
 	var s cades.Signer
-	key, err := Private(keyFile)
+	certs, err := Certificates(certificateFile)
 	if err != nil {
 		return s, err
 	}
-	certs, err := Certificates(certificateFile)
+	key, err := Protected(keyFile, passwordFile, certs[0])
 	if err != nil {
 		return s, err
 	}
@@ -53,10 +55,14 @@ func Seal(keyFile, certificateFile string, chainFiles []string) (cades.Signer, e
 
 // Decrypt reads the keys for what arrives encrypted, each with the certificate of
 // the same place, and proves that they belong together: RSA, EC and DSTU 4145, in
-// any container of package keyfile that has no password.
-func Decrypt(keyFiles, certificateFiles []string) ([]enveloped.Key, error) {
+// any container of package keyfile. One password opens all that have one.
+func Decrypt(keyFiles []string, passwordFile string, certificateFiles []string) ([]enveloped.Key, error) {
 	if len(keyFiles) != len(certificateFiles) {
 		return nil, fmt.Errorf("decrypt: %d keys and %d certificates; each key needs its own", len(keyFiles), len(certificateFiles))
+	}
+	password, err := password(passwordFile)
+	if err != nil {
+		return nil, err
 	}
 	var out []enveloped.Key
 	for i, f := range keyFiles {
@@ -64,7 +70,7 @@ func Decrypt(keyFiles, certificateFiles []string) ([]enveloped.Key, error) {
 		if err != nil {
 			return nil, err
 		}
-		k, err := opening(f, certs[0])
+		k, err := opening(f, password, certs[0])
 		if err != nil {
 			return nil, fmt.Errorf("%s and %s: %w", f, certificateFiles[i], err)
 		}
@@ -74,14 +80,14 @@ func Decrypt(keyFiles, certificateFiles []string) ([]enveloped.Key, error) {
 }
 
 // opening finds in a key file the key of a certificate.
-func opening(file string, certificate *pki.Certificate) (enveloped.Key, error) {
+func opening(file string, password []byte, certificate *pki.Certificate) (enveloped.Key, error) {
 	data, err := read(file)
 	if err != nil {
 		return enveloped.Key{}, err
 	}
-	entries, err := keyfile.Open(data, nil)
+	entries, err := keyfile.Open(data, password)
 	switch {
-	case errors.Is(err, keyfile.ErrPassword):
+	case errors.Is(err, keyfile.ErrPassword) && password == nil:
 		return enveloped.Key{}, ErrEncrypted
 	case err != nil:
 		return enveloped.Key{}, err
@@ -99,6 +105,59 @@ func opening(file string, certificate *pki.Certificate) (enveloped.Key, error) {
 		}
 	}
 	return enveloped.Key{}, fmt.Errorf("the key is not that of the certificate: %w", enveloped.ErrKey)
+}
+
+// Protected reads the private key of a certificate out of any container of package
+// keyfile, under the password that stands in the first line of passwordFile; with
+// an empty passwordFile it is Private.
+func Protected(file, passwordFile string, certificate *pki.Certificate) (crypto.Signer, error) {
+	if passwordFile == "" {
+		return Private(file)
+	}
+	secret, err := password(passwordFile)
+	if err != nil {
+		return nil, err
+	}
+	data, err := read(file)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := keyfile.Open(data, secret)
+	clear(secret)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	for i := range entries {
+		key, err := entries[i].Key()
+		if errors.Is(err, keyfile.ErrUnsupported) {
+			continue // certificates only
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		if algorithm.SameKey(key.Public(), certificate.PublicKey) {
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: holds no key of the certificate", file)
+}
+
+// password is the first line of a file; nil where no file is named. It never
+// comes as an argument or in the environment: other users can see those.
+func password(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := read(file)
+	if err != nil {
+		return nil, err
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 {
+		return nil, fmt.Errorf("%s: its first line, the password, is empty", file)
+	}
+	return line, nil
 }
 
 // Private reads a private key of RSA, ECDSA or DSTU 4145: PEM of PKCS #8 (RFC 5958),

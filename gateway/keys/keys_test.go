@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/brama-gateway/brama/crypto/keyfile"
+
 	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/dstu4145"
@@ -111,15 +113,42 @@ func TestSeal(t *testing.T) {
 	key := write("seal.key", "PRIVATE KEY", der)
 	cert := write("seal.pem", "CERTIFICATE", p.Seal.Certificate.Raw)
 	chain := write("ca.pem", "CERTIFICATE", p.SealCA.Certificate.Raw)
-	s, err := keys.Seal(key, cert, []string{chain})
+	s, err := keys.Seal(key, "", cert, []string{chain})
 	if err != nil || len(s.Chain) != 1 || string(s.Certificate.Raw) != string(p.Seal.Certificate.Raw) {
 		t.Errorf("%+v %v", s.Chain, err)
 	}
-	if _, err := keys.Seal(key, chain, nil); err == nil {
+	// Under a password, which stands in a file of its own.
+	locked, err := keyfile.EncryptPKCS8(der, []byte("Пароль-тест1"), 1000, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	protected, word, wrong := filepath.Join(dir, "locked.p8"), filepath.Join(dir, "word"), filepath.Join(dir, "wrong")
+	for name, b := range map[string][]byte{protected: locked, word: []byte("Пароль-тест1\r\n"), wrong: []byte("інший\n")} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := keys.Seal(protected, word, cert, nil); err != nil {
+		t.Errorf("under a password: %v", err)
+	}
+	for what, c := range map[string][3]string{
+		"wrong password": {protected, wrong, cert}, "no password": {protected, "", cert}, "no such file": {protected, dir + "/none", cert},
+		"empty": {protected, os.DevNull, cert}, "another's certificate": {protected, word, chain},
+	} {
+		if _, err := keys.Seal(c[0], c[1], c[2], nil); err == nil {
+			t.Errorf("%s: opened", what)
+		} else if strings.Contains(err.Error(), "Пароль") {
+			t.Errorf("%s: the error tells the password", what)
+		}
+	}
+	if got, err := keys.Decrypt([]string{protected}, word, []string{cert}); err != nil || len(got) != 1 {
+		t.Errorf("decrypt under a password: %v", err)
+	}
+	if _, err := keys.Seal(key, "", chain, nil); err == nil {
 		t.Error("a key with another's certificate")
 	}
 	for _, missing := range [][3]string{{"none", cert, chain}, {key, "none", chain}, {key, cert, "none"}, {key, key, chain}} {
-		if _, err := keys.Seal(missing[0], missing[1], []string{missing[2]}); err == nil {
+		if _, err := keys.Seal(missing[0], "", missing[1], []string{missing[2]}); err == nil {
 			t.Errorf("%v", missing)
 		}
 	}
@@ -141,10 +170,10 @@ func TestDecrypt(t *testing.T) {
 		t.Fatal(err)
 	}
 	key, cert, other := write("k", "PRIVATE KEY", pkcs8), write("c", "CERTIFICATE", p.Seal.Certificate.Raw), write("o", "CERTIFICATE", p.Head.Certificate.Raw)
-	if none, err := keys.Decrypt(nil, nil); err != nil || none != nil {
+	if none, err := keys.Decrypt(nil, "", nil); err != nil || none != nil {
 		t.Error(none, err)
 	}
-	if got, err := keys.Decrypt([]string{key}, []string{cert}); err != nil || len(got) != 1 || !got[0].Certificate().Equal(p.Seal.Certificate) {
+	if got, err := keys.Decrypt([]string{key}, "", []string{cert}); err != nil || len(got) != 1 || !got[0].Certificate().Equal(p.Seal.Certificate) {
 		t.Error(got, err)
 	}
 	// A key of DSTU 4145, PKCS #8.
@@ -173,11 +202,11 @@ func TestDecrypt(t *testing.T) {
 	}
 	gost := write("g", "PRIVATE KEY", der.Sequence(der.Int(0), id.Raw, der.OctetString(private.Bytes(dstu4145.LittleEndian))))
 	gostCert := write("gc", "CERTIFICATE", c.Raw)
-	if got, err := keys.Decrypt([]string{key, gost}, []string{cert, gostCert}); err != nil || len(got) != 2 {
+	if got, err := keys.Decrypt([]string{key, gost}, "", []string{cert, gostCert}); err != nil || len(got) != 2 {
 		t.Error(got, err)
 	}
 	for _, c := range [][2][]string{{{gost}, {cert}}, {{key}, nil}, {nil, {cert}}, {{key}, {other}}, {{"none"}, {cert}}, {{key}, {"none"}}, {{cert}, {cert}}} {
-		if _, err := keys.Decrypt(c[0], c[1]); err == nil {
+		if _, err := keys.Decrypt(c[0], "", c[1]); err == nil {
 			t.Errorf("%v", c)
 		}
 	}
