@@ -136,11 +136,11 @@ func (t *Token) verify(o Options, r *Result) (Outcome, string) {
 	r.AsStored = !t.si.Sorted
 	switch {
 	case !slices.Contains(c.ExtendedKeyUsage, TimeStamping):
-		return NotAuthority, "the signer's certificate is not for time-stamps (extKeyUsage)"
+		return NotAuthority, "the authority's certificate is not for time-stamps (extKeyUsage)"
 	case c.IsCA:
-		return NotAuthority, "the signer's certificate is a CA certificate"
+		return NotAuthority, "the authority's certificate is a CA certificate"
 	case c.HasKeyUsage && c.KeyUsage&(pki.DigitalSignature|pki.NonRepudiation) == 0:
-		return NotAuthority, "the signer's certificate is not for signing (keyUsage)"
+		return NotAuthority, "the authority's certificate is not for signing (keyUsage)"
 	case t.Info.Time.After(o.Path.At.Add(aheadOfValidation)):
 		return WrongTime, "the time lies in the future"
 	case t.Info.Time.Before(c.NotBefore), t.Info.Time.After(c.NotAfter):
