@@ -221,7 +221,7 @@ func (h hand) build(t testing.TB, s Signer) []byte {
 			signedSet = stored
 		}
 	}
-	value, err := s.Key.Sign(rand.Reader, hashed(d, nil, signedSet), d.Hash)
+	value, err := s.Key.Sign(rand.Reader, hashed(d, s.Certificate.PublicKey, signedSet), d.Hash)
 	if err != nil {
 		t.Fatal(err)
 	}
