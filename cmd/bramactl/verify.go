@@ -109,5 +109,28 @@ func (c *call) printReport(r provider.Report) {
 			field("відкликано", "revoked", s.RevokedAt.Format(time.RFC3339))
 		}
 		field("послаблення", "tolerances", strings.Join(s.Tolerances, ", "))
+		for _, x := range s.TimeStamps {
+			uk, en := "позначка часу підпису", "signature time-stamp"
+			if x.Kind == string(cades.ContentTimeStamp) {
+				uk, en = "позначка часу документа", "content time-stamp"
+			}
+			field(uk, en, c.timeStamp(x))
+		}
 	}
+}
+
+// timeStamp puts a time-stamp into a line.
+func (c *call) timeStamp(x provider.TimeStampRow) string {
+	var parts []string
+	if x.Time != nil {
+		parts = append(parts, x.Time.Format(time.RFC3339))
+	}
+	if x.Authority != "" {
+		parts = append(parts, x.Authority)
+	}
+	word := c.t("дійсна", "valid")
+	if !x.Valid {
+		word = c.t("недійсна", "not valid") + " " + x.SubIndication + ": " + x.Detail
+	}
+	return strings.Join(append(parts, word), ", ")
 }

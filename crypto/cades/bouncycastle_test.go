@@ -103,6 +103,12 @@ func TestBouncyCastle(t *testing.T) {
 		"cms-no-ess.p7s": NoSigningCertificate, "attrs-unsorted.p7s": AttrsResorted,
 		"attrs-unsorted-raw.p7s": AttrsAsStored, "sig-wrapped.p7s": WrappedSignature,
 	}
+	stamped := map[string]string{
+		"cades-t.p7s":             "signature ok",
+		"cades-t-content.p7s":     "content ok, signature ok",
+		"cades-t-bad-imprint.p7s": "signature HASH_FAILURE",
+		"cades-t-not-a-tsa.p7s":   "signature CHAIN_CONSTRAINTS_FAILURE",
+	}
 	n := 0
 	for _, row := range strings.Split(strings.TrimSpace(string(shareddata.Read(t, dir, "MANIFEST.tsv"))), "\n")[1:] {
 		f := strings.Split(row, "\t")
@@ -141,6 +147,9 @@ func TestBouncyCastle(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: got %s (%s), want %s: %s", f[0], got, r.Detail, want, f[5])
+		}
+		if want, ok := stamped[name]; ok && (len(r.Signatures) != 1 || stamps(r.Signatures[0]) != want) {
+			t.Errorf("%s: time-stamps %q, want %q", f[0], stamps(r.Signatures[0]), want)
 		}
 		if len(r.Signatures) == 1 && r.Signatures[0].Signer != nil && (name == "attached-seal.p7s") != r.Signatures[0].Signer.IsSeal() {
 			t.Errorf("%s: seal %v", f[0], r.Signatures[0].Signer.IsSeal())

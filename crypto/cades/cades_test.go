@@ -203,6 +203,8 @@ type hand struct {
 	digests  [][]byte
 	content  []byte
 	signers  func(si []byte) []byte
+	// unsigned gives unsigned attributes for a signature value.
+	unsigned func(value []byte) [][]byte
 }
 
 func (h hand) build(t testing.TB, s Signer) []byte {
@@ -219,7 +221,7 @@ func (h hand) build(t testing.TB, s Signer) []byte {
 			signedSet = stored
 		}
 	}
-	value, err := s.Key.Sign(rand.Reader, hashed(d, nil, signedSet), d.Hash)
+	value, err := s.Key.Sign(rand.Reader, hashed(d, s.Certificate.PublicKey, signedSet), d.Hash)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,8 +230,13 @@ func (h hand) build(t testing.TB, s Signer) []byte {
 	}
 	stored = bytes.Clone(stored)
 	stored[0] = 0xa0
+	var unsigned []byte
+	if h.unsigned != nil {
+		unsigned = der.SetOf(h.unsigned(value)...)
+		unsigned[0] = 0xa1
+	}
 	si := der.Sequence(der.Int(1), der.Sequence(s.Certificate.RawIssuer, der.Value(der.TagInteger, s.Certificate.RawSerial)),
-		der.Sequence(d.OID.Encode()), stored, id, der.OctetString(value))
+		der.Sequence(d.OID.Encode()), stored, id, der.OctetString(value), unsigned)
 	if h.signers != nil {
 		si = h.signers(si)
 	}

@@ -119,12 +119,45 @@ var kepSettled = map[string]string{
 	"cms/broken/fake_ca_signature.p7s":      "INDETERMINATE NO_CERTIFICATE_CHAIN_FOUND",
 	"cms/broken/unknown_root_ec.p7s":        "INDETERMINATE NO_CERTIFICATE_CHAIN_FOUND",
 
-	// Time-stamps are not read yet: the signature beside them is sound.
-	"cms/broken/cts_badsig.p7s":           "TOTAL-PASSED",
-	"cms/broken/cts_reversed_imprint.p7s": "TOTAL-PASSED",
-	"cms/broken/cts_tsa_without_eku.p7s":  "TOTAL-PASSED",
-	"cms/broken/cts_wrong_imprint.p7s":    "TOTAL-PASSED",
+	// The signature beside the time-stamp is sound.
+	"cms/broken/cts_badsig.p7s":           "INDETERMINATE SIG_CONSTRAINTS_FAILURE",
+	"cms/broken/cts_reversed_imprint.p7s": "INDETERMINATE SIG_CONSTRAINTS_FAILURE",
+	"cms/broken/cts_tsa_without_eku.p7s":  "INDETERMINATE SIG_CONSTRAINTS_FAILURE",
+	"cms/broken/cts_wrong_imprint.p7s":    "INDETERMINATE SIG_CONSTRAINTS_FAILURE",
 	"cms/broken/sts_wrong_imprint.p7s":    "TOTAL-PASSED", // ignored as proof, and not needed
+}
+
+// kepStamps are the time-stamps of the containers that have them, in order; "ok" is
+// a valid one.
+var kepStamps = map[string]string{
+	"cms/t_bes.p7s":                       "content ok",
+	"cms/t.p7s":                           "content ok, signature ok",
+	"cms/t_sts_only.p7s":                  "signature ok",
+	"cms/ecdsa_t.p7s":                     "content ok",
+	"cms/c.p7s":                           "content ok, signature ok",
+	"cms/c_crl.p7s":                       "content ok, signature ok",
+	"cms/xl.p7s":                          "content ok, signature ok",
+	"cms/xl_crl.p7s":                      "content ok, signature ok",
+	"cms/a_v3.p7s":                        "content ok, signature ok",
+	"cms/a_v3_uapki.p7s":                  "content ok, signature ok",
+	"cms/broken/cts_badsig.p7s":           "content SIG_CRYPTO_FAILURE",
+	"cms/broken/cts_reversed_imprint.p7s": "content HASH_FAILURE",
+	"cms/broken/cts_tsa_without_eku.p7s":  "content CHAIN_CONSTRAINTS_FAILURE",
+	"cms/broken/cts_wrong_imprint.p7s":    "content HASH_FAILURE",
+	"cms/broken/sts_wrong_imprint.p7s":    "signature HASH_FAILURE",
+}
+
+// stamps writes the time-stamps of a signature in short.
+func stamps(s Signature) string {
+	var out []string
+	for _, x := range s.TimeStamps {
+		word := string(x.SubIndication)
+		if x.Valid {
+			word = "ok"
+		}
+		out = append(out, strings.TrimSuffix(string(x.Kind), "-time-stamp")+" "+word)
+	}
+	return strings.Join(out, ", ")
 }
 
 // kepTolerated is the tolerance that lets a container pass, and the only one.
@@ -185,6 +218,11 @@ func TestKEP(t *testing.T) {
 				t.Errorf("%s (%s): got %s (%s), want %s", name, word, verdict(r), r.Detail, want)
 			case strings.Contains(r.Detail, "reader fault"):
 				t.Errorf("%s: %s", name, r.Detail)
+			}
+			if len(r.Signatures) > 0 {
+				if got := stamps(r.Signatures[0]); got != kepStamps[name] {
+					t.Errorf("%s: time-stamps %q, want %q", name, got, kepStamps[name])
+				}
 			}
 			// Without any tolerance: the same, or held for want of a CRL of the root.
 			o.Tolerate = nil
@@ -278,6 +316,13 @@ func TestKEPReal(t *testing.T) {
 		"uapki_kupyna_badmd.p7s":    "TOTAL-FAILED HASH_FAILURE",
 		"zkeidas_binding.qkb.p7s":   "INDETERMINATE NO_SIGNING_CERTIFICATE_FOUND",
 	}
+	stamped := map[string]string{
+		"diia_t.p7s":          "content ok, signature ok",
+		"diia_xl.p7s":         "content ok, signature ok",
+		"dstu_engine_cms.pem": "content ok",
+		// Its authority and the octets of its signature are not those of the set.
+		"zkeidas_binding.qkb.p7s": "content NO_SIGNING_CERTIFICATE_FOUND, signature HASH_FAILURE",
+	}
 	tolerated := map[string]Tolerance{
 		"uapki_cms_keyid.p7s": NoSigningCertificate, "dstu_engine_cms.pem": WrappedSignature, "jkurwa_message.p7s": AttrsAsStored,
 	}
@@ -318,6 +363,11 @@ func TestKEPReal(t *testing.T) {
 		want, ok := settled[name]
 		if !ok && expected["real/cms/"+name].Verdict == "valid" {
 			want = "TOTAL-PASSED"
+		}
+		if len(r.Signatures) > 0 {
+			if got := stamps(r.Signatures[0]); got != stamped[name] {
+				t.Errorf("%s: time-stamps %q, want %q", name, got, stamped[name])
+			}
 		}
 		t.Logf("%-28s %-9s %s (%s)", name, expected["real/cms/"+name].Verdict, verdict(r), r.Detail)
 		if verdict(r) != want {

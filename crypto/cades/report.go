@@ -3,8 +3,9 @@
 //
 // Validate answers with a Report and never with an error: whatever the bytes
 // are, there is a verdict. The zero verdict is INDETERMINATE, which nobody may
-// take for a yes. Without time-stamps there is no proof of existence in the
-// past: a signer who has expired or is revoked now is INDETERMINATE
+// take for a yes. Time-stamps are verified and told, and a content-time-stamp
+// that does not hold makes INDETERMINATE, but they are no proof of existence in
+// the past as yet: a signer who has expired or is revoked now is INDETERMINATE
 // (OUT_OF_BOUNDS_NO_POE, REVOKED_NO_POE), and signing-time is only a claim.
 //
 // Where implementations differ the strict answer is the default; each softer
@@ -169,6 +170,37 @@ type Signature struct {
 	Evidence []EvidenceRef
 	// RevokedAt is when the signer or an authority was revoked, else zero.
 	RevokedAt time.Time
+	// TimeStamps are what was found of the signature's time-stamps: the signed ones
+	// first, each kind in its order.
+	TimeStamps []TimeStamp
+}
+
+// Kind of a time-stamp, named as its attribute.
+type Kind string
+
+// The kinds.
+const (
+	// ContentTimeStamp is signed, over the content: the signer asked for it before
+	// signing (EN 319 122-1, 5.2.8).
+	ContentTimeStamp Kind = "content-time-stamp"
+	// SignatureTimeStamp is unsigned, over the signature value (EN 319 122-1, 5.3).
+	SignatureTimeStamp Kind = "signature-time-stamp"
+)
+
+// TimeStamp is the verdict over one time-stamp. One that is not Valid proves
+// nothing.
+type TimeStamp struct {
+	Kind  Kind
+	Valid bool
+	// Time is what the token says; zero if it cannot be read. Proved only if Valid.
+	Time time.Time
+	// SubIndication and Detail, in English and without personal data, say why it is
+	// not valid.
+	SubIndication SubIndication
+	Detail        string
+	// Authority is the name in the authority's certificate, fit to show; empty if the
+	// certificate was not found.
+	Authority string
 }
 
 // EvidenceRef names a piece of evidence by kind, digest and dates.

@@ -3,7 +3,6 @@ package cades
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha1" //nolint:gosec // identifies a certificate in signing-certificate, RFC 2634
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/cms"
 	"github.com/brama-gateway/brama/crypto/der"
+	"github.com/brama-gateway/brama/crypto/internal/ess"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -74,6 +74,7 @@ func (c *shared) signature(si *cms.SignerInfo) Signature {
 		j.cryptography()
 		j.acceptance()
 		j.path()
+		j.timeStamps()
 	}
 	j.conclude()
 	return j.out
@@ -249,7 +250,7 @@ func (j *judgement) identify() {
 		j.out.Signer = candidates[0]
 		return
 	}
-	ref, err := j.reference()
+	ref, err := ess.Read(j.attrs.ess, j.attrs.ess2)
 	if err != nil {
 		switch {
 		case errors.Is(err, algorithm.ErrWeak), errors.Is(err, algorithm.ErrUnknown):
@@ -260,7 +261,7 @@ func (j *judgement) identify() {
 		return
 	}
 	for _, c := range candidates {
-		if ref.names(c) {
+		if ref.Names(c) {
 			j.out.Signer = c
 			return
 		}
@@ -290,104 +291,6 @@ func (j *judgement) candidates() []*pki.Certificate {
 		}
 	}
 	return append(out, j.c.o.Trust.FindSerial(issuer, j.si.Serial)...)
-}
-
-// reference is an ESSCertID or ESSCertIDv2, RFC 5035, sections 3 and 5.
-type reference struct {
-	sum    func(c *pki.Certificate) []byte
-	value  []byte
-	issuer []byte // encoded name; nil when issuerSerial is absent
-	serial []byte
-	named  bool
-}
-
-func (r reference) names(c *pki.Certificate) bool {
-	if subtle.ConstantTimeCompare(r.sum(c), r.value) != 1 {
-		return false
-	}
-	if !r.named {
-		return true
-	}
-	if !bytes.Equal(r.serial, c.RawSerial) {
-		return false
-	}
-	if bytes.Equal(r.issuer, c.RawIssuer) {
-		return true
-	}
-	n, err := pki.ParseName(r.issuer)
-	return err == nil && n.Same(c.Issuer)
-}
-
-// reference reads the first certificate reference; the others, of the chain, are
-// not used.
-func (j *judgement) reference() (reference, error) {
-	var ref reference
-	value := j.attrs.ess2
-	if value == nil {
-		value = j.attrs.ess
-	}
-	r, err := der.NewReader(value, der.DER).Sequence()
-	if err != nil {
-		return ref, err
-	}
-	list, err := r.Sequence()
-	if err != nil {
-		return ref, err
-	}
-	id, err := list.Sequence()
-	if err != nil {
-		return ref, err
-	}
-	if j.attrs.ess2 != nil {
-		digest := algorithm.Identifier{OID: algorithm.SHA256}
-		if id.Peek(der.Universal, der.TagSequence) {
-			if digest, err = algorithm.ReadIdentifier(id); err != nil {
-				return ref, err
-			}
-		}
-		d, err := algorithm.FindDigest(digest)
-		if err != nil {
-			return ref, err
-		}
-		ref.sum = func(c *pki.Certificate) []byte { return hashed(d, c.PublicKey, c.Raw) }
-	} else {
-		ref.sum = func(c *pki.Certificate) []byte {
-			s := sha1.Sum(c.Raw)
-			return s[:]
-		}
-	}
-	if ref.value, err = id.OctetString(); err != nil {
-		return ref, err
-	}
-	if !id.Empty() {
-		is, err := id.Sequence()
-		if err != nil {
-			return ref, err
-		}
-		names, err := is.Sequence()
-		if err != nil {
-			return ref, err
-		}
-		directory, err := names.Explicit(4)
-		if err != nil {
-			return ref, err
-		}
-		name, err := directory.Expect(der.Universal, der.TagSequence)
-		if err != nil {
-			return ref, err
-		}
-		serial, err := is.Expect(der.Universal, der.TagInteger)
-		if err != nil {
-			return ref, err
-		}
-		ref.issuer, ref.serial, ref.named = name.Raw, serial.Content, true
-		for _, x := range []*der.Reader{names, directory, is} {
-			if err := x.End(); err != nil {
-				return ref, err
-			}
-		}
-	}
-	return ref, id.End()
 }
 
 func hashed(d *algorithm.Digest, key crypto.PublicKey, b []byte) []byte {
@@ -529,22 +432,28 @@ func (j *judgement) path() {
 		}
 	}
 	j.out.Chain, j.out.Evidence, j.out.RevokedAt = p.Chain, p.Evidence, p.RevokedAt
-	sub := map[pki.Outcome]SubIndication{
-		pki.NoChain:              NoCertificateChainFound,
-		pki.WorkLimit:            CertificateChainGeneralFailure,
-		pki.WeakAlgorithm:        CryptoConstraintsFailure,
-		pki.ConstraintsFailure:   ChainConstraintsFailure,
-		pki.OutOfBounds:          OutOfBoundsNoPOE,
-		pki.AuthorityRevoked:     RevokedCANoPOE,
-		pki.CertificateRevoked:   RevokedNoPOE,
-		pki.CertificateHeld:      TryLater,
-		pki.NoRevocationEvidence: TryLater,
+	if p.Outcome != pki.ValidPath {
+		j.doubt(ofPath(p.Outcome), p.Detail)
 	}
-	switch s, ok := sub[p.Outcome]; {
-	case p.Outcome == pki.ValidPath:
-	case ok:
-		j.doubt(s, p.Detail)
-	default:
-		j.doubt(CertificateChainGeneralFailure, p.Detail)
+}
+
+// ofPath is the sub-indication of a path that does not hold.
+func ofPath(o pki.Outcome) SubIndication {
+	switch o {
+	case pki.NoChain:
+		return NoCertificateChainFound
+	case pki.WeakAlgorithm:
+		return CryptoConstraintsFailure
+	case pki.ConstraintsFailure:
+		return ChainConstraintsFailure
+	case pki.OutOfBounds:
+		return OutOfBoundsNoPOE
+	case pki.AuthorityRevoked:
+		return RevokedCANoPOE
+	case pki.CertificateRevoked:
+		return RevokedNoPOE
+	case pki.CertificateHeld, pki.NoRevocationEvidence:
+		return TryLater
 	}
+	return CertificateChainGeneralFailure
 }

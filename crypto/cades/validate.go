@@ -238,6 +238,9 @@ type shared struct {
 	evidence []pki.Evidence
 	sums     map[string]sum // by Digest.Variant
 	work     *pki.Work
+	// stampWork is apart: unsigned time-stamps, which anybody may add, must not use
+	// up what the signatures need.
+	stampWork *pki.Work
 }
 
 type sum struct {
@@ -246,7 +249,7 @@ type sum struct {
 }
 
 func newShared(sd *cms.SignedData, in Input, o Options) *shared {
-	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[string]sum), work: pki.NewWork()}
+	c := &shared{sd: sd, in: in, o: o, evidence: o.Evidence, sums: make(map[string]sum), work: pki.NewWork(), stampWork: pki.NewWork()}
 	for _, raw := range sd.Certificates {
 		// One that cannot be read is no signer and no issuer; that is all.
 		if cert, err := o.Trust.ParseCertificate(raw); err == nil {

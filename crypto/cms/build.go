@@ -39,14 +39,26 @@ func (p SignerParts) Encode() []byte {
 // a detached container. Repeated digest algorithms and certificates are written
 // once.
 func Build(content []byte, digestAlgorithms, certificates, signers [][]byte) []byte {
-	encap := [][]byte{Data.Encode()}
+	return build(1, Data, content, digestAlgorithms, certificates, signers)
+}
+
+// BuildToken encodes a time-stamp token over an encoded TSTInfo (RFC 3161, 2.4.2).
+func BuildToken(content []byte, digestAlgorithms, certificates, signers [][]byte) []byte {
+	return build(3, TypeTSTInfo, content, digestAlgorithms, certificates, signers)
+}
+
+func build(version int64, kind der.OID, content []byte, digestAlgorithms, certificates, signers [][]byte) []byte {
+	encap := [][]byte{kind.Encode()}
 	if content != nil {
 		encap = append(encap, der.Explicit(0, der.OctetString(content)))
 	}
-	bag := der.SetOf(once(certificates)...)
-	bag[0] = 0xa0
+	var bag []byte
+	if len(certificates) > 0 {
+		bag = der.SetOf(once(certificates)...)
+		bag[0] = 0xa0
+	}
 	return der.Sequence(TypeSignedData.Encode(), der.Explicit(0, der.Sequence(
-		der.Int(1),
+		der.Int(version),
 		der.SetOf(once(digestAlgorithms)...),
 		der.Sequence(encap...),
 		bag,

@@ -27,6 +27,11 @@ const (
 	AttrSigningTime  der.OID = "1.2.840.113549.1.9.5"
 	AttrSigningCert  der.OID = "1.2.840.113549.1.9.16.2.12"
 	AttrSigningCert2 der.OID = "1.2.840.113549.1.9.16.2.47"
+
+	// TypeTSTInfo is the content of a time-stamp token, RFC 3161, 2.4.2.
+	TypeTSTInfo          der.OID = "1.2.840.113549.1.9.16.1.4"
+	AttrContentTimeStamp der.OID = "1.2.840.113549.1.9.16.2.20" // signed
+	AttrTimeStamp        der.OID = "1.2.840.113549.1.9.16.2.14" // unsigned: signature-time-stamp
 )
 
 // Limits of a container.

@@ -56,7 +56,7 @@ func TestOpenAPI(t *testing.T) {
 		"SignRequest": provider.SignRequest{}, "DocumentRequest": provider.DocumentRequest{}, "SignResponse": provider.SignResponse{},
 		"VerifyRequest": provider.VerifyRequest{}, "TrustMaterial": provider.TrustMaterial{}, "VerifyResponse": provider.VerifyResponse{},
 		"SignerDetail": provider.SignerDetail{}, "EvidenceRow": provider.EvidenceRow{}, "Report": provider.Report{},
-		"SignatureRow": provider.SignatureRow{}, "SignerRow": provider.SignerRow{}, "Text": formats.Text{}, "Problem": provider.Problem{},
+		"SignatureRow": provider.SignatureRow{}, "TimeStampRow": provider.TimeStampRow{}, "SignerRow": provider.SignerRow{}, "Text": formats.Text{}, "Problem": provider.Problem{},
 	})
 }
 
@@ -662,4 +662,39 @@ func FuzzVerifyResponse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is said of time-stamps goes over the socket and comes back, and must not
+// contradict the verdict.
+func TestTimeStampsOverTheSocket(t *testing.T) {
+	t.Parallel()
+	p := pkitest.New(t)
+	head := p.Person("Head", "00013480", "2222222222")
+	good := cades.TimeStamp{Kind: cades.ContentTimeStamp, Valid: true, Time: pkitest.At, Authority: "TSA"}
+	bad := cades.TimeStamp{Kind: cades.SignatureTimeStamp, SubIndication: cades.HashFailure, Detail: "the imprint is of other bytes"}
+	answer := func(stamps ...cades.TimeStamp) (*cades.Report, error) {
+		r := &cades.Report{Indication: cades.TotalPassed, Signatures: []cades.Signature{{
+			Indication: cades.TotalPassed, Signer: head.Certificate, TimeStamps: stamps,
+		}}}
+		text, err := json.Marshal(provider.NewReport("a", pkitest.At, r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := provider.VerifyResponse{Signers: []provider.SignerDetail{{Certificate: head.Certificate.Raw}}}
+		if err := json.Unmarshal(text, &v.Report); err != nil {
+			t.Fatal(err)
+		}
+		return v.Cades()
+	}
+	r, err := answer(good, bad)
+	if err != nil || !reflect.DeepEqual(r.Signatures[0].TimeStamps, []cades.TimeStamp{good, bad}) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	failed, doubted, strange := bad, good, good
+	failed.Kind, doubted.SubIndication, strange.Kind = cades.ContentTimeStamp, cades.TryLater, "archive-time-stamp"
+	for name, s := range map[string]cades.TimeStamp{"failed and passed": failed, "valid with a doubt": doubted, "of another kind": strange} {
+		if _, err := answer(s); err == nil {
+			t.Errorf("%s: believed", name)
+		}
+	}
 }

@@ -32,6 +32,18 @@ type SignatureRow struct {
 	Digest        string     `json:"digest,omitempty"`
 	Algorithm     string     `json:"algorithm,omitempty"`
 	RevokedAt     *time.Time `json:"revokedAt,omitempty"`
+
+	TimeStamps []TimeStampRow `json:"timeStamps,omitempty"`
+}
+
+// TimeStampRow is the verdict over one time-stamp of a signature.
+type TimeStampRow struct {
+	Kind          string     `json:"kind"` // content-time-stamp or signature-time-stamp
+	Valid         bool       `json:"valid"`
+	Time          *time.Time `json:"time,omitempty"` // as the token says
+	SubIndication string     `json:"subIndication,omitempty"`
+	Detail        string     `json:"detail,omitempty"`
+	Authority     string     `json:"authority,omitempty"` // the name in its certificate
 }
 
 // SignerRow names a signer.
@@ -59,6 +71,11 @@ func NewReport(file string, at time.Time, r *cades.Report) Report {
 		}
 		if s.Signer != nil {
 			row.Signer = signerRow(s.Signer)
+		}
+		for _, x := range s.TimeStamps {
+			row.TimeStamps = append(row.TimeStamps, TimeStampRow{
+				string(x.Kind), x.Valid, known(x.Time), string(x.SubIndication), x.Detail, x.Authority,
+			})
 		}
 		out.Signatures = append(out.Signatures, row)
 	}
@@ -151,6 +168,22 @@ func (row *SignatureRow) cades(d SignerDetail) (s cades.Signature, err error) {
 	}
 	for _, t := range row.Tolerances {
 		s.Tolerances = append(s.Tolerances, cades.Tolerance(t))
+	}
+	for _, x := range row.TimeStamps {
+		stamp := cades.TimeStamp{
+			Kind: cades.Kind(x.Kind), Valid: x.Valid, SubIndication: cades.SubIndication(x.SubIndication), Detail: x.Detail, Authority: x.Authority,
+		}
+		if x.Time != nil {
+			stamp.Time = *x.Time
+		}
+		switch {
+		case stamp.Kind != cades.ContentTimeStamp && stamp.Kind != cades.SignatureTimeStamp:
+			return s, errors.New("time-stamp of an unknown kind")
+		case stamp.Valid == (stamp.SubIndication != ""),
+			stamp.Kind == cades.ContentTimeStamp && !stamp.Valid && s.Indication == cades.TotalPassed:
+			return s, errContradiction
+		}
+		s.TimeStamps = append(s.TimeStamps, stamp)
 	}
 	for _, e := range d.Evidence {
 		ref := cades.EvidenceRef{Kind: e.Kind, ThisUpdate: e.ThisUpdate, NextUpdate: e.NextUpdate}
