@@ -119,7 +119,8 @@ func TestReadPIN(t *testing.T) {
 		if string(got) != row.want || (err == nil) != (row.want != "") {
 			t.Errorf("%s %q %o: %q %v", row.path, row.text, row.mode, got, err)
 		}
-		if err != nil && strings.Contains(err.Error(), "12") {
+		// Without the names of the folders, whose digits are the test's own.
+		if err != nil && strings.Contains(strings.NewReplacer(dir, "", credentials, "").Replace(err.Error()), "12") {
 			t.Errorf("the error tells the PIN: %v", err)
 		}
 	}
