@@ -17,7 +17,7 @@ func validCron(spec string) error {
 }
 
 // schedule runs what has a schedule: deadlines of held submissions, retention,
-// and the close of the day. Times are Kyiv times. A run that is still going when
+// the close of the day, and the journal's checkpoints. Times are Kyiv times. A run that is still going when
 // the next is due is not joined by a second.
 func (d *daemon) schedule(ctx context.Context) error {
 	c := cron.New(cron.WithLocation(gateway.Kyiv), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))
@@ -28,6 +28,7 @@ func (d *daemon) schedule(ctx context.Context) error {
 		{"deadlines", d.cfg.Schedule.Deadlines, d.Core.Recheck},
 		{"retention", d.cfg.Schedule.Retention, d.retain},
 		{"daily close", d.cfg.Schedule.DailyClose, d.closeDay},
+		{"checkpoints", d.cfg.Schedule.Checkpoints, d.checkpoint},
 	} {
 		_, err := c.AddFunc(job.spec, func() {
 			if err := job.run(ctx); err != nil && ctx.Err() == nil {

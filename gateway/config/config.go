@@ -31,6 +31,7 @@ type Config struct {
 	Admin     Admin     `yaml:"admin" doc:"The operator's way in."`
 	Intake    Intake    `yaml:"intake" doc:"How uploads are taken."`
 	Seal      Seal      `yaml:"seal" doc:"The key that seals receipts and statements."`
+	Journal   Journal   `yaml:"journal" doc:"The journal, which cannot be changed without being found out."`
 	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed."`
 	Clients   Clients   `yaml:"clients" doc:"Watched folders of clients without SFTP."`
 	Profiles  string    `yaml:"profiles" path:"folder" doc:"Folder of additional format profiles, *.yaml. Empty: only the built-in ones."`
@@ -77,6 +78,11 @@ type Seal struct {
 	Key         string   `yaml:"key" path:"key" doc:"Private key of the seal. Only its owner may read it (chmod 600)."`
 	Certificate string   `yaml:"certificate" path:"file" doc:"Certificate of the seal, PEM."`
 	Chain       []string `yaml:"chain" path:"file" doc:"Certificates of its issuers, PEM; put into each seal."`
+}
+
+// Journal is the signed history.
+type Journal struct {
+	Copy string `yaml:"copy" path:"made" doc:"Folder for a second copy of the signed checkpoints, best on another machine: with it bramactl journal verify finds also a state that was taken back as a whole. Empty: none."`
 }
 
 // Trust is where trust files lie.

@@ -116,6 +116,9 @@ const (
 // Folder is where the journal of a state folder lies.
 func Folder(state string) string { return filepath.Join(state, "journal") }
 
+// CheckpointsIn is the file of checkpoints in a journal's folder, and in Options.Copy.
+func CheckpointsIn(dir string) string { return filepath.Join(dir, checkpointsFile) }
+
 // PublicKey reads the public key that lies beside the private one. It proves
 // nothing against somebody who can write there: keep a copy elsewhere.
 func PublicKey(dir string) (string, error) {
