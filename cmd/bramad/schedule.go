@@ -49,8 +49,12 @@ func (d *daemon) retain(ctx context.Context) error {
 	return d.Core.Retain(ctx, d.cfg.Keep.Unfinished, d.cfg.Keep.Outbox)
 }
 
-// closeDay closes the day that has just ended.
+// closeDay closes the day that has just ended, and gives every client the
+// journal's signed root of it.
 func (d *daemon) closeDay(ctx context.Context) error {
-	_, err := d.Core.CloseDay(ctx, time.Now().Add(-12*time.Hour))
-	return err
+	rep, err := d.Core.CloseDay(ctx, time.Now().Add(-12*time.Hour))
+	if err != nil {
+		return err
+	}
+	return d.releaseRoot(ctx, rep.Day)
 }

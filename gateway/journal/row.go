@@ -184,10 +184,16 @@ func (p *Proof) Check(key Key) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, err
 	}
+	return c, p.In(c)
+}
+
+// In proves the row against a checkpoint that Key.Open has given: for whoever
+// checks many.
+func (p *Proof) In(c Checkpoint) error {
 	if err := tlog.CheckRecord(p.Hashes, c.Size, c.Root, p.Row.Seq-1, leaf(p.Row)); err != nil {
-		return Checkpoint{}, fmt.Errorf("row %d is not in the tree of checkpoint %d: %w", p.Row.Seq, c.Size, err)
+		return fmt.Errorf("row %d is not in the tree of checkpoint %d: %w", p.Row.Seq, c.Size, err)
 	}
-	return c, nil
+	return nil
 }
 
 // CheckReceipt is Check, and that the row was written for this very receipt: the

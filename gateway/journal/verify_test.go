@@ -410,3 +410,34 @@ func TestRefusesToSign(t *testing.T) {
 		})
 	}
 }
+
+// Any byte of the files: hashes.bin within what is whole, and every checkpoint.
+func TestEveryByte(t *testing.T) {
+	t.Parallel()
+	p := makePast(t)
+	dir := copyState(t, p.dir)
+	step := 61 // every byte takes minutes: BRAMA_JOURNAL_BYTES=all
+	if os.Getenv("BRAMA_JOURNAL_BYTES") == "all" {
+		step = 1
+	}
+	for _, name := range []string{"hashes.bin", "checkpoints"} {
+		file := filepath.Join(journal.Folder(dir), name)
+		whole, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(whole); i += step {
+			bad := bytes.Clone(whole)
+			bad[i] ^= 1 << (i % 8)
+			if err := os.WriteFile(file, bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := p.verify(dir); err != nil || r.OK() {
+				t.Fatalf("%s, byte %d of %d: not found, %v", name, i, len(whole), err)
+			}
+		}
+		if err := os.WriteFile(file, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
