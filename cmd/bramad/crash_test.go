@@ -45,6 +45,8 @@ func TestCrash(t *testing.T) {
 	s.configure(`
 intake: {stable: 50ms}
 limits: {client_connections: 50, free_disk: 1MiB}
+schedule: {checkpoints: "@every 1s"}
+journal: {copy: elsewhere}
 log: {level: warn}
 `)
 	first := s.start(nil)
