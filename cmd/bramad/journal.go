@@ -53,7 +53,7 @@ func (d *daemon) releaseRoot(ctx context.Context, day string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, gateway.ErrKey) { // it has an earlier root of that day
 			errs = append(errs, fmt.Errorf("root of %s for client %s: %w", day, e.ID, err))
 		}
 	}
