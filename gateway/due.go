@@ -197,7 +197,11 @@ func (g *Gateway) withdraw(ctx context.Context, entry *client.Entry, posts []spo
 			if err := tx.PutPost(p); err != nil {
 				return err
 			}
-			return g.follow(tx, p, StateArchived, now)
+			from, to, err := g.follow(tx, p, StateArchived)
+			if err != nil || to == "" {
+				return err
+			}
+			return g.journal(tx, p.Item, now, "archived", journalRecord{Name: p.Name, From: from, To: to})
 		})
 		if err != nil {
 			return err

@@ -290,10 +290,11 @@ func (g *Gateway) delivered(ctx context.Context, owner client.ID, box, name stri
 		if err := tx.PutPost(p); err != nil {
 			return err
 		}
-		if err := g.journal(tx, p.Item, now, "delivered", journalRecord{Name: p.Name}); err != nil {
+		rec := journalRecord{Name: p.Name}
+		if rec.From, rec.To, err = g.follow(tx, p, StateDelivered); err != nil {
 			return err
 		}
-		return g.follow(tx, p, StateDelivered, now)
+		return g.journal(tx, p.Item, now, "delivered", rec)
 	})
 }
 
@@ -313,10 +314,11 @@ func (g *Gateway) acknowledge(ctx context.Context, owner client.ID, box, name st
 		if err := tx.PutPost(p); err != nil {
 			return err
 		}
-		if err := g.journal(tx, p.Item, now, "acknowledged", journalRecord{Name: p.Name}); err != nil {
+		rec := journalRecord{Name: p.Name}
+		if rec.From, rec.To, err = g.follow(tx, p, StateAcknowledged); err != nil {
 			return err
 		}
-		return g.follow(tx, p, StateAcknowledged, now)
+		return g.journal(tx, p.Item, now, "acknowledged", rec)
 	})
 	if err == nil {
 		g.changed()
@@ -324,14 +326,16 @@ func (g *Gateway) acknowledge(ctx context.Context, owner client.ID, box, name st
 	return err
 }
 
-// follow moves a statement along with the post of its first form.
-func (g *Gateway) follow(tx spool.Tx, p spool.Post, to spool.State, now time.Time) error {
+// follow moves a statement along with the post of its first form, and says from
+// where to where: nowhere, for another form or another thing.
+func (g *Gateway) follow(tx spool.Tx, p spool.Post, to spool.State) (from, moved spool.State, err error) {
 	it, err := tx.Item(p.Item)
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	if it.Queue != Statements || it.Name != p.Name || it.State == to || move(&it, to) != nil {
-		return nil
+	from = it.State
+	if it.Queue != Statements || it.Name != p.Name || from == to || move(&it, to) != nil {
+		return "", "", nil
 	}
-	return tx.Put(it)
+	return from, to, tx.Put(it)
 }

@@ -22,7 +22,8 @@ type receiptReport struct {
 	SHA256   string `json:"sha256"`
 	Outcome  string `json:"outcome"`
 	// DocumentMatches is absent when no document was given.
-	DocumentMatches *bool `json:"documentMatches,omitempty"`
+	DocumentMatches *bool         `json:"documentMatches,omitempty"`
+	Proof           *receiptProof `json:"journalProof,omitempty"` // absent when none was given
 }
 
 // receiptVerify checks the seal over a receipt's JSON, and with --document that it
@@ -33,7 +34,7 @@ type receiptReport struct {
 // list that revokes the seal is still believed.
 func receiptVerify(c *call, args []string) error {
 	var trust trustFlags
-	var sealFile, document string
+	var sealFile, document, proof, key string
 	var at moment
 	flags := c.flags()
 	flags.Var(&trust.anchors, "anchor", "")
@@ -41,9 +42,14 @@ func receiptVerify(c *call, args []string) error {
 	flags.StringVar(&sealFile, "seal", "", "")
 	flags.StringVar(&document, "document", "", "")
 	flags.Var(&at, "at", "")
+	flags.StringVar(&proof, "proof", "", "")
+	flags.StringVar(&key, "key", "", "")
 	rest, err := c.parse(flags, args, 1, 1)
 	if err != nil {
 		return err
+	}
+	if key != "" && proof == "" {
+		return usageError{errKeyWithoutProof}
 	}
 	if len(trust.anchors) == 0 {
 		// The gateway's own: the last of its seal's issuers.
@@ -93,6 +99,14 @@ func receiptVerify(c *call, args []string) error {
 			result = verdict(exitNo)
 		}
 	}
+	if proof != "" {
+		if out.Proof, err = c.prove(proof, key, text); err != nil {
+			return err
+		}
+		if !out.Proof.Proved {
+			result = verdict(exitNo)
+		}
+	}
 	if c.json {
 		if err := c.writeJSON(out); err != nil {
 			return err
@@ -105,6 +119,9 @@ func receiptVerify(c *call, args []string) error {
 		c.printf("%s\n", c.t("документ той самий", "it is of this document"))
 	case m != nil:
 		c.printf("%s\n", c.t("документ ІНШИЙ: хеш не збігається", "it is of ANOTHER document: the hash differs"))
+	}
+	if out.Proof != nil {
+		c.printProof(out.Proof)
 	}
 	c.printReport(out.Report)
 	return result

@@ -19,6 +19,7 @@ import (
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/engine"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -48,6 +49,7 @@ func audit(t *testing.T, l *load) {
 		t.Fatal(err)
 	}
 	a.journal()
+	a.proofs()
 	a.answers()
 	a.documents()
 	a.statementsWhole()
@@ -224,6 +226,38 @@ func (a *auditor) journal() {
 	}
 }
 
+// proofs: the journal is whole, and every receipt has its proof.
+func (a *auditor) proofs() {
+	dir := journal.Folder(a.load.s.path("state"))
+	text, err := journal.PublicKey(dir)
+	if err != nil {
+		a.Fatal(err)
+	}
+	key, err := journal.ParseKey(text)
+	if err != nil {
+		a.Fatal(err)
+	}
+	r, err := journal.Verify(a.Context(), dir, a.e.Store, key)
+	if err != nil {
+		a.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		a.Errorf("journal: %+v", f)
+	}
+	for item, parts := range a.parts {
+		for name := range parts {
+			base, ok := strings.CutSuffix(name, ".json")
+			if !ok || parts[name].Role != gateway.RoleReceipt {
+				continue
+			}
+			if _, ok := parts[base+".proof"]; !ok {
+				a.Errorf("item %s: %s has no proof", item, name)
+			}
+		}
+	}
+	a.Logf("journal: %d rows, %d signed, %d checkpoints, %d receipts", r.Rows, r.Signed, r.Checkpoints, r.Receipts)
+}
+
 // answers: every submission has one receipt 1, one receipt 2 if the processor has
 // answered it, both sealed, under a name of its own, and nothing else in the box.
 func (a *auditor) answers() {
@@ -267,6 +301,12 @@ func (a *auditor) answers() {
 	}
 	for _, p := range a.posts {
 		if p.Box != "receipts" {
+			continue
+		}
+		if receipt, ok := strings.CutSuffix(p.Name, ".proof"); ok { // each was checked by proofs
+			if _, ok := a.parts[p.Item][receipt+".json"]; !ok {
+				a.Errorf("%s is of no receipt", p.Name)
+			}
 			continue
 		}
 		if want[p.Name] != p.Item {
@@ -425,7 +465,10 @@ func (a *auditor) mirror() {
 				a.Errorf("%s: %s is not what was posted, %v", box, f.Name(), err)
 			}
 		}
-		for name := range want {
+		for name, p := range want {
+			if p.Told.IsZero() && strings.HasSuffix(name, ".proof") { // published at the stop: brought after the next start
+				continue
+			}
 			a.Errorf("%s: %s is not in the client's folder", box, name)
 		}
 	}

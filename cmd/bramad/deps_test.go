@@ -34,7 +34,7 @@ var layers = []struct {
 	{"gateway/policy", []string{"gateway/client", "formats", "crypto"}},
 	{"gateway/config", []string{"gateway/strict"}},
 	{"gateway/trust", []string{"crypto"}},
-	{"gateway/journal", []string{"crypto"}},
+	{"gateway/journal", []string{"spool"}},
 	{"gateway", []string{"gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
 
 	// Entrances, exits and the operator's side know the core, never each other.
@@ -79,6 +79,7 @@ var homes = []struct {
 	{"github.com/fsnotify/fsnotify", []string{"gateway/watch"}, "a hint that a watched folder changed"},
 	{"github.com/robfig/cron/v3", []string{"cmd/bramad", "gateway/config"}, "the schedule runs in bramad; config parses the expressions to refuse wrong ones"},
 	{"modernc.org/sqlite", []string{"spool/sqlite"}, "the embedded engine"},
+	{"golang.org/x/mod/sumdb", []string{"gateway/journal"}, "the Merkle tree and the signed notes of the journal"},
 	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "gateway/openapitest", "formats/profile"}, "register entries and the configuration, through strict; format profiles; OpenAPI files in tests"},
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
@@ -103,6 +104,7 @@ var testHomes = []struct {
 	{"go.uber.org/zap", []string{"gateway"}, "log observers"},
 	{"github.com/jacoelho/xsd", []string{"gateway"}, "the answers of the whole core against the schema"},
 	{"golang.org/x/sys", []string{"gateway"}, "hostile files: pipes, devices, links"},
+	{"modernc.org/sqlite", []string{"gateway/journal"}, "somebody who edits the database behind the gateway's back"},
 }
 
 // exact names the folders that stand in the tables for one package alone: who may

@@ -26,6 +26,7 @@ import (
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/engine"
 	"github.com/brama-gateway/brama/gateway/folder"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/gateway/outbox"
 	"github.com/brama-gateway/brama/gateway/processor"
 	"github.com/brama-gateway/brama/gateway/processor/handoff"
@@ -102,6 +103,7 @@ type daemon struct {
 	restart     atomic.Pointer[[]string]      // keys that the file has changed and only a restart applies
 
 	*engine.Engine
+	journal *journal.Journal
 
 	listener  net.Listener
 	sftp      *sftpd.Server
@@ -127,7 +129,10 @@ func open(ctx context.Context, cfg *config.Config, level zap.AtomicLevel, log *z
 		return nil, err
 	}
 	d.watchProviders()
-	if err = d.openEntrances(); err == nil {
+	if err = d.openJournal(ctx); err == nil {
+		err = d.openEntrances()
+	}
+	if err == nil {
 		err = d.openExits()
 	}
 	if err != nil {
@@ -200,6 +205,7 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	core := newGroup(context.WithoutCancel(ctx))
 	core.start("core", d.Core.Run)
 	core.start("alive", d.alive)
+	core.start("journal", d.journal.Run)
 
 	doors := newGroup(ctx)
 	doors.start("sftp", d.sftp.Serve)
@@ -240,7 +246,9 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	d.tell(d.notify.Stopping())
 	d.log.Info("draining")
 	d.Core.Drain()
-	return errors.Join(doors.stop(), core.stop())
+	err := errors.Join(doors.stop(), core.stop())
+	d.stopJournal(ctx)
+	return err
 }
 
 // tell logs that the service manager could not be told; there is nothing else to do.
@@ -367,6 +375,7 @@ func (d *daemon) temporary(name string) bool {
 func (d *daemon) describe(s *admin.Status) {
 	s.Version, s.Started = buildVersion(), d.started.UTC()
 	s.SFTP, s.Sessions = d.listener.Addr().String(), d.sftp.Sessions()
+	d.describeJournal(s)
 	for _, p := range d.providers {
 		p.describe(s)
 	}

@@ -17,9 +17,9 @@ func validCron(spec string) error {
 }
 
 // schedule runs what has a schedule: deadlines of held submissions, retention,
-// and the close of the day. Times are Kyiv times. A run that is still going when
-// the next is due is not joined by a second. A reload with another schedule begins
-// all of them anew.
+// the close of the day, and the journal's checkpoints. Times are Kyiv times. A run
+// that is still going when the next is due is not joined by a second. A reload with
+// another schedule begins all of them anew.
 func (d *daemon) schedule(ctx context.Context) error {
 	for {
 		c, err := d.crontab(ctx)
@@ -50,6 +50,7 @@ func (d *daemon) crontab(ctx context.Context) (*cron.Cron, error) {
 		{"deadlines", at.Deadlines, d.Core.Recheck},
 		{"retention", at.Retention, d.retain},
 		{"daily close", at.DailyClose, d.closeDay},
+		{"checkpoints", at.Checkpoints, d.checkpoint},
 	} {
 		_, err := c.AddFunc(job.spec, func() {
 			if err := job.run(ctx); err != nil && ctx.Err() == nil {
@@ -68,8 +69,12 @@ func (d *daemon) retain(ctx context.Context) error {
 	return d.Core.Retain(ctx, keep.Unfinished, keep.Outbox)
 }
 
-// closeDay closes the day that has just ended.
+// closeDay closes the day that has just ended, and gives every client the
+// journal's signed root of it.
 func (d *daemon) closeDay(ctx context.Context) error {
-	_, err := d.Core.CloseDay(ctx, time.Now().Add(-12*time.Hour))
-	return err
+	rep, err := d.Core.CloseDay(ctx, time.Now().Add(-12*time.Hour))
+	if err != nil {
+		return err
+	}
+	return d.releaseRoot(ctx, rep.Day)
 }

@@ -37,6 +37,7 @@ type Config struct {
 	Seal      Seal      `yaml:"seal" doc:"The key that seals receipts and statements: in a file, or in a crypto provider."`
 	Provider  Provider  `yaml:"provider" doc:"What a crypto provider does in the gateway's place, beside the seal (docs/provider.md)."`
 	Decrypt   Decrypt   `yaml:"decrypt" doc:"The keys for documents that arrive encrypted to the gateway. Without any such documents are rejected. Keep old ones here as long as clients may still use them."`
+	Journal   Journal   `yaml:"journal" doc:"The journal, which cannot be changed without being found out."`
 	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed."`
 	Clients   Clients   `yaml:"clients" doc:"Watched folders of clients without SFTP."`
 	Profiles  string    `yaml:"profiles" path:"folder" doc:"Folder of additional format profiles, *.yaml. Empty: only the built-in ones."`
@@ -111,6 +112,11 @@ type Decrypt struct {
 	Certificate  []string `yaml:"certificate" path:"file" doc:"Their certificates, PEM, in the same order: the first belongs to the first key. Clients encrypt to these."`
 }
 
+// Journal is the signed history.
+type Journal struct {
+	Copy string `yaml:"copy" path:"made" doc:"Folder for a second copy of the signed checkpoints, best on another machine: with it bramactl journal verify finds also a state that was taken back as a whole. Empty: none."`
+}
+
 // Trust is where trust files lie.
 type Trust struct {
 	Dir     string   `yaml:"dir" path:"folder" doc:"Folder that bramactl trust add writes; it must be there, bramactl init makes it: anchors/ (believed) and material/ (certificates and CRLs, never believed by themselves)."`
@@ -126,8 +132,8 @@ type Clients struct {
 type Schedule struct {
 	Deadlines   string `yaml:"deadlines" live:"yes" cron:"yes" doc:"Look for held submissions whose time is over, and ask again for those that wait for evidence."`
 	Retention   string `yaml:"retention" live:"yes" cron:"yes" doc:"Put away what was kept long enough."`
-	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Close the day that ended last: count what came in and what is still open, into the journal and the log."`
-	Checkpoints string `yaml:"checkpoints" cron:"yes" doc:"Sign a checkpoint of the journal."`
+	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Close the day that ended last: count what came in and what is still open, into the journal and the log, and release the signed root of the journal to every outbox."`
+	Checkpoints string `yaml:"checkpoints" live:"yes" cron:"yes" doc:"Sign a checkpoint of the journal."`
 }
 
 // Limits bounds what may come in.

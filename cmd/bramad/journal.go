@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/admin"
+	"github.com/brama-gateway/brama/gateway/journal"
+	"github.com/brama-gateway/brama/spool"
+)
+
+func (d *daemon) openJournal(ctx context.Context) (err error) {
+	d.journal, err = journal.Open(ctx, journal.Options{
+		Dir: journal.Folder(d.cfg.State), Copy: d.cfg.Journal.Copy, Store: d.Store, Publisher: d.Core,
+		Now: time.Now, Rand: rand.Reader, Log: d.log.Named("journal"),
+	})
+	return err
+}
+
+// checkpoint signs what was added in the last minute.
+func (d *daemon) checkpoint(ctx context.Context) error {
+	_, err := d.journal.Checkpoint(ctx)
+	return err
+}
+
+// kindRoot is the kind of a released root, in lists of statements.
+const kindRoot formats.Kind = "journal_root"
+
+// releaseRoot puts the signed root of a day into the outbox of every client that
+// is let in (DESIGN 2.7): whoever keeps it can prove what the history was. It may
+// be repeated: a client that has it is not given it again.
+func (d *daemon) releaseRoot(ctx context.Context, day string) error {
+	c, err := d.journal.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range d.Core.Register().All() {
+		if e.Disabled {
+			continue
+		}
+		_, err := d.Core.PutStatement(ctx, e.ID, gateway.Outgoing{
+			Key: "journal root " + day, Name: "ROOT-" + day + ".txt", Kind: kindRoot, Content: bytes.NewReader(c.Note),
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && !errors.Is(err, gateway.ErrKey) { // it has an earlier root of that day
+			errs = append(errs, fmt.Errorf("root of %s for client %s: %w", day, e.ID, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// stopJournal signs what was added last. What it cannot sign, the next start does.
+func (d *daemon) stopJournal(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if err := d.journal.Stop(ctx); err != nil && !errors.Is(err, spool.ErrStopped) {
+		d.log.Error("no checkpoint at the stop", zap.Error(err))
+	}
+}
+
+// describeJournal warns of a history that is not the signed one.
+func (d *daemon) describeJournal(s *admin.Status) {
+	if d.journal.Fault() == nil {
+		return
+	}
+	s.Warnings = append(s.Warnings, admin.Warning{Code: "JOURNAL", Text: formats.Text{
+		UK: "Журнал не той, що був підписаний: нові контрольні точки не підписуються. Перевірте: bramactl journal verify",
+		EN: "The journal is not the one that was signed: no checkpoints are signed any more. See: bramactl journal verify",
+	}})
+}
