@@ -1,11 +1,19 @@
 // Package gateway is the core: it takes an upload, examines it, settles it, and
-// releases statements. The way of a document (DESIGN 5) is, file by file:
+// releases statements. The way of a document (DESIGN 5) is, step by step:
 //
-//	take.go      an upload becomes a submission, durably
-//	examine.go   container, signatures, format, rules, policy: a pure verdict
-//	settle.go    verdict, sealed receipt and journal record in one transaction
-//	lease.go     the processor's side: claim, extend, answer, receipt 2
-//	statement.go what goes out: sealed once, committed, released
-//	desk.go      what a client sees of all this
-//	states.go    the table of allowed moves
+//	take     upload.go (bytes as they come), take.go (an upload becomes a
+//	         submission, durably), join.go (a document and its signatures meet)
+//	examine  examine.go (container, signatures, format, rules, policy: a pure
+//	         verdict), decrypt.go, findings.go
+//	settle   settle.go (verdict, sealed receipt and journal record in one
+//	         transaction), duplicate.go, receipt.go
+//	queue    processing.go (the processor claims, extends, answers; receipt 2)
+//	         with the types of lease.go
+//	tell     statement.go (what goes out: sealed once, committed, released),
+//	         letters.go, proof.go, desk.go and view.go (what a client sees of
+//	         all this), status.go
+//
+// Beside the way stand states.go (the table of allowed moves), due.go (what
+// falls due by the clock), operate.go (what an operator may do), register.go,
+// settings.go and quota.go.
 package gateway

@@ -28,16 +28,16 @@ const (
 	maxReason = 2000
 )
 
-// Lease gives the processor the next accepted submissions, at most max, each
+// Lease gives the processor the next accepted submissions, most of them at most, each
 // for ttl. It waits until there is one, at most wait.
-func (g *Gateway) Lease(ctx context.Context, max int, wait, ttl time.Duration) ([]Lease, error) {
-	max = min(maxOf(max, 1), MaxLeases)
+func (g *Gateway) Lease(ctx context.Context, most int, wait, ttl time.Duration) ([]Lease, error) {
+	most = min(max(most, 1), MaxLeases)
 	ttl = clamp(ttl, MinTTL, MaxTTL)
 	end := time.NewTimer(clamp(wait, 0, MaxWait))
 	defer end.Stop()
 	for {
 		changes := g.Changes()
-		leases, err := g.claim(ctx, max, ttl)
+		leases, err := g.claim(ctx, most, ttl)
 		if err != nil || len(leases) > 0 {
 			return leases, err
 		}
@@ -52,7 +52,7 @@ func (g *Gateway) Lease(ctx context.Context, max int, wait, ttl time.Duration) (
 	}
 }
 
-func (g *Gateway) claim(ctx context.Context, max int, ttl time.Duration) ([]Lease, error) {
+func (g *Gateway) claim(ctx context.Context, most int, ttl time.Duration) ([]Lease, error) {
 	waiting := false
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		counts, err := r.Counts(Submissions)
@@ -68,7 +68,7 @@ func (g *Gateway) claim(ctx context.Context, max int, ttl time.Duration) ([]Leas
 		var err error
 		items, err = tx.Claim(spool.Claim{
 			Queue: Submissions, From: StateAccepted, To: StateLeased,
-			Now: now, TTL: ttl, Max: max, Token: newToken,
+			Now: now, TTL: ttl, Max: most, Token: newToken,
 		})
 		if err != nil {
 			return err
@@ -362,6 +362,31 @@ func (g *Gateway) giveBack(ctx context.Context, id spool.ID) error {
 	})
 }
 
+// GiveBack ends a lease whose holder has done nothing with it: the submission
+// is at once there for the next who asks, and the attempt does not count.
+func (g *Gateway) GiveBack(ctx context.Context, token string) error {
+	now := g.Now()
+	err := g.Store.Update(ctx, func(tx spool.Tx) error {
+		it, err := leased(tx, token)
+		if err != nil {
+			return err
+		}
+		if err := move(&it, StateAccepted); err != nil {
+			return err
+		}
+		it.Lease, it.LeaseUntil, it.Deadline, it.NotBefore = "", time.Time{}, time.Time{}, time.Time{}
+		it.Attempts = max(0, it.Attempts-1)
+		if err := tx.Put(it); err != nil {
+			return err
+		}
+		return g.journal(tx, it.ID, now, "given back", journalRecord{From: StateLeased, To: StateAccepted, Lease: token[:min(8, len(token))]})
+	})
+	if err == nil {
+		g.changed()
+	}
+	return err
+}
+
 // Submission tells of one.
 func (g *Gateway) Submission(ctx context.Context, id spool.ID) (Submission, error) {
 	var s Submission
@@ -456,11 +481,4 @@ func (g *Gateway) OpenPart(ctx context.Context, id spool.ID, name string) (Readi
 	return g.reading(ctx, p.Content, p.Added, nil)
 }
 
-func clamp(d, low, high time.Duration) time.Duration { return min(maxOf(d, low), high) }
-
-func maxOf[T int | time.Duration](a, b T) T {
-	if a > b {
-		return a
-	}
-	return b
-}
+func clamp(d, low, high time.Duration) time.Duration { return min(max(d, low), high) }

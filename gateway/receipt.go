@@ -16,6 +16,7 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/formats/money"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -172,6 +173,28 @@ type letter struct {
 func (w *letter) say(uk, en string, args ...any) {
 	format := formats.Text{UK: uk, EN: en}.In(w.lang)
 	fmt.Fprintf(&w.Builder, format+"\n", args...)
+}
+
+// Text tells a verdict to people, as the receipt does.
+func (v *Verdict) Text(lang string) string {
+	w := &letter{lang: lang}
+	w.verdict(v)
+	return w.String()
+}
+
+// Totals say what is in the document; nil where its kind has no records.
+func (v *Verdict) Totals() *Totals { return totals(v.Entries) }
+
+func totals(entries []formats.Entry) *Totals {
+	if len(entries) == 0 {
+		return nil
+	}
+	t := Totals{Records: len(entries)}
+	for _, e := range entries {
+		t.kopecks = addCapped(t.kopecks, e.Amount)
+	}
+	t.Sum = money.Format(t.kopecks)
+	return &t
 }
 
 // verdict tells an examination that no receipt was made of.

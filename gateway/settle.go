@@ -385,113 +385,6 @@ func (g *Gateway) publish(tx spool.Tx, it *spool.Item, entry *client.Entry, box,
 	return nil
 }
 
-// before looks for an earlier acceptance of the same document. An identical one,
-// or one with the same numbers, makes this a duplicate; a file in which only some
-// payments were accepted before is rejected whole (DESIGN 5).
-func (g *Gateway) before(ctx context.Context, entry *client.Entry, v *Verdict, keys []spool.Key) (*spool.ID, error) {
-	var first *spool.ID
-	err := g.Store.View(ctx, func(r spool.Reader) error {
-		content, seen, err := r.Seen(keys[0])
-		if err != nil {
-			return err
-		}
-		if seen {
-			first = &content
-			v.duplicate("DUP-001", content,
-				"Цей самий документ уже прийнято. Повторно він не виконується.",
-				"This very document was accepted before. It is not carried out again.")
-			return nil
-		}
-		var again []formats.Finding
-		whole := true // every payment was accepted before, in one and the same submission
-		for i, e := range v.Entries {
-			id, seen, err := r.Seen(keys[1+i])
-			if err != nil {
-				return err
-			}
-			if !seen {
-				whole = false
-				continue
-			}
-			if first == nil {
-				first = &id
-			}
-			whole = whole && *first == id
-			f := finding("DUP-002",
-				fmt.Sprintf("Документ № %s від %s уже прийнято: подання %s. Номер можна використати знову лише після відмови чи повернення.", e.Number, e.Date, id),
-				fmt.Sprintf("Document No %s of %s was accepted before: submission %s. The number may be used again only after it was rejected or returned.", e.Number, e.Date, id))
-			f.Record = e.Record
-			again = append(again, f)
-		}
-		if len(again) == 0 {
-			return nil
-		}
-		if whole {
-			it, err := r.Item(*first)
-			if err == nil {
-				whole, err = sameEntries(r, g, ctx, it, len(v.Entries))
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if whole {
-			v.duplicate("DUP-003", *first,
-				"Документ з цим номером і датою вже прийнято. Якщо це інший платіж, дайте йому інший номер.",
-				"A document of this number and date was accepted before. If this is another payment, give it another number.")
-			return nil
-		}
-		v.Outcome, first = Rejected, nil
-		v.add(again...)
-		return nil
-	})
-	return first, err
-}
-
-// resent looks for the acceptance of a document that has come again alone: its
-// sender has not seen the OK and repeats what he did last. It would wait in vain
-// for signatures that were sent before.
-func (g *Gateway) resent(ctx context.Context, it spool.Item, v *Verdict, now time.Time) (*spool.ID, error) {
-	if v.SHA256 == "" {
-		return nil, nil
-	}
-	var first *spool.ID
-	err := g.Store.View(ctx, func(r spool.Reader) error {
-		before, err := r.Items(spool.Query{
-			Queue: Submissions, Owner: it.Owner, Name: it.Name, From: now.Add(-g.reach()), Before: it.ID, Newest: true, Limit: recent,
-			States: []spool.State{StateAccepted, StateLeased, StateProcessed, StateDead},
-		})
-		for _, b := range before {
-			if first == nil && b.SHA256 == v.SHA256 {
-				first = &b.ID
-			}
-		}
-		return err
-	})
-	if first != nil {
-		v.Findings, v.More = nil, 0
-		v.duplicate("DUP-001", *first,
-			"Цей самий документ уже прийнято. Повторно він не виконується.",
-			"This very document was accepted before. It is not carried out again.")
-	}
-	return first, err
-}
-
-// sameEntries says whether an earlier submission has as many payments as the one
-// at hand, all of whose numbers it has: then one is a repetition of the other.
-func sameEntries(r spool.Reader, g *Gateway, ctx context.Context, it spool.Item, n int) (bool, error) {
-	v, err := g.verdict(ctx, r, it.ID)
-	if errors.Is(err, spool.ErrNotFound) {
-		return false, nil
-	}
-	return len(v.Entries) == n, err
-}
-
-func (v *Verdict) duplicate(rule string, first spool.ID, uk, en string) {
-	v.Outcome = Duplicate
-	v.add(finding(rule, uk+" Перше подання: "+first.String()+".", en+" First submission: "+first.String()+"."))
-}
-
 // verdict reads the verdict that stands.
 func (g *Gateway) verdict(ctx context.Context, r spool.Reader, id spool.ID) (Verdict, error) {
 	var v Verdict
@@ -519,28 +412,6 @@ func (g *Gateway) read(ctx context.Context, c spool.Content) ([]byte, error) {
 	return b, nil
 }
 
-// keys are what the duplicate index knows a document by: its content with its
-// signers, then the number and date of each payment in it. Never the hash of
-// the signed file: signatures are malleable (THREATS A11).
-func (v *Verdict) keys(owner client.ID) []spool.Key {
-	persons := slices.Clone(v.Persons)
-	slices.Sort(persons)
-	persons = slices.Compact(persons)
-	keys := []spool.Key{key("content", string(owner), v.SHA256, strings.Join(persons, "\x00"))}
-	for _, e := range v.Entries {
-		keys = append(keys, key("number", string(owner), string(v.Kind), e.Number, e.Date))
-	}
-	return keys
-}
-
-func key(parts ...string) spool.Key {
-	h := sha256.New()
-	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s", len(p), p)
-	}
-	return spool.Key(h.Sum(nil)[:16])
-}
-
 func refusals(findings []formats.Finding) []string {
 	var out []string
 	for _, f := range findings {
@@ -561,23 +432,6 @@ func stateOf(o Outcome) spool.State {
 		return StateRejected
 	}
 	return StateHeld
-}
-
-func totals(entries []formats.Entry) *Totals {
-	if len(entries) == 0 {
-		return nil
-	}
-	t := Totals{Records: len(entries)}
-	for _, e := range entries {
-		t.kopecks = addCapped(t.kopecks, e.Amount)
-	}
-	t.Sum = hryvnias(t.kopecks)
-	return &t
-}
-
-// hryvnias writes kopecks as a decimal, 1234.05.
-func hryvnias(kopecks int64) string {
-	return fmt.Sprintf("%d.%02d", kopecks/100, kopecks%100)
 }
 
 // batch makes contents that the next transaction attaches.
