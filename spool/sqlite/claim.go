@@ -14,7 +14,8 @@ import (
 // number that grows with the id, and so comes before everybody who was, in the
 // order of first arrival.
 func (t *tx) line(it spool.Item, ripe bool) error {
-	if !ripe {
+	key := turnKey{it.Queue, it.State, it.Owner, it.Priority}
+	if !ripe || t.store.lined[key] {
 		return nil
 	}
 	_, err := t.exec(`INSERT INTO turn (queue, state, owner, priority, served, idle)
@@ -24,6 +25,10 @@ func (t *tx) line(it spool.Item, ripe bool) error {
 	if err != nil {
 		return fmt.Errorf("turn: %w", err)
 	}
+	if len(t.store.lined) >= maxLined {
+		clear(t.store.lined)
+	}
+	t.store.lined[key] = true
 	return nil
 }
 
@@ -123,6 +128,7 @@ func (t *tx) pick(c spool.Claim, skip *int) (spool.Item, bool, error) {
 		case err == nil:
 			*skip++ // the clock has stepped back: leave it in line
 		case errors.Is(err, sql.ErrNoRows):
+			delete(t.store.lined, turnKey{c.Queue, c.From, owner, priority})
 			if _, err := t.exec(`UPDATE turn SET idle = 1 WHERE queue = ? AND state = ? AND owner = ? AND priority = ?`,
 				string(c.Queue), string(c.From), owner, priority); err != nil {
 				return spool.Item{}, false, err

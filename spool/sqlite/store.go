@@ -67,6 +67,13 @@ type Store struct {
 	closed  error
 	served  atomic.Int64
 
+	// Of the writer's goroutine alone.
+	wal     *walFile
+	walBase int64 // where the WAL ended at the last checkpoint
+	marks   marks
+	pending tally            // of the changes of the group
+	lined   map[turnKey]bool // rows of turn that are there and not idle
+
 	readers chan *session // idle ones
 
 	mu    sync.Mutex
@@ -143,14 +150,15 @@ func (s *Store) start(ctx context.Context) error {
 	if err := migrate(ctx, s.write.conn); err != nil {
 		return err
 	}
-	var served int64
-	if err := s.write.row(`SELECT COALESCE(MAX(served), 0) FROM turn`, nil, &served); err != nil {
+	if err := s.remember(); err != nil {
 		return err
 	}
-	s.served.Store(max(served, 0))
 	// The first write makes the WAL; its name must be on the disk before a commit in it counts.
 	if err := s.write.mark(time.Now()); err != nil {
 		return err
+	}
+	if s.wal = walNamed(s.write.file); s.wal == nil {
+		return errors.New("the WAL is not open by the VFS of ours")
 	}
 	s.readers = make(chan *session, max(4, runtime.GOMAXPROCS(0)))
 	if err := s.files.recover(); err != nil {
