@@ -1,12 +1,14 @@
 package sqlite
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/brama-gateway/brama/spool"
@@ -65,10 +67,9 @@ func (t *tx) Insert(it spool.Item) error {
 		}
 		t.fresh = true
 	}
-	ripe := it.NotBefore.IsZero()
-	_, err := t.s.exec(`INSERT INTO item (`+itemColumns+`, ripe) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,?)`,
-		int64(it.ID), string(it.Queue), it.Owner, string(it.State), it.Name, it.Label, it.Kind, it.Number, it.Date, it.SHA256, it.Size, it.Priority,
-		stamp(it.Received), stamp(it.Decided), stamp(it.Deadline), stamp(it.NotBefore), it.Attempts, it.Lease, stamp(it.LeaseUntil), note(it.Note), ripe)
+	it.Version = 1
+	ripe := t.ripeness(it)
+	_, err := t.s.exec(`INSERT INTO item (`+itemColumns+`, ripe) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, itemValues(it, ripe)...)
 	if rejected(err) {
 		return fmt.Errorf("item %s: %w", it.ID, spool.ErrExists)
 	}
@@ -83,7 +84,7 @@ func (t *tx) count(queue spool.Queue, state spool.State, by int64) {
 	if t.tally == nil {
 		t.tally = tally{}
 	}
-	t.tally[tallyKey{queue, state}] += by
+	t.tally[place{queue, state}] += by
 }
 
 // Counts are those of the database and what the group has made of them since.
@@ -109,31 +110,69 @@ func (t *tx) Put(it spool.Item) error {
 	if err := t.live(); err != nil {
 		return err
 	}
-	var queue spool.Queue
-	var state spool.State
-	var version int64
-	err := t.s.row(`SELECT queue, state, version FROM item WHERE id = ?`, []any{int64(it.ID)}, &queue, &state, &version)
+	old, err := t.Item(it.ID)
 	if err != nil {
-		return fmt.Errorf("item %s: %w", it.ID, t.fault(err))
+		return t.fault(err)
 	}
-	if version != it.Version {
-		return fmt.Errorf("item %s: version %d, stored is %d: %w", it.ID, it.Version, version, spool.ErrConflict)
+	if old.Version != it.Version {
+		return fmt.Errorf("item %s: version %d, stored is %d: %w", it.ID, it.Version, old.Version, spool.ErrConflict)
 	}
-	ripe := it.NotBefore.IsZero()
-	_, err = t.exec(`UPDATE item SET queue = ?, owner = ?, state = ?, name = ?, label = ?, kind = ?, number = ?, date = ?, sha256 = ?, size = ?,
-		priority = ?, received = ?, decided = ?, deadline = ?, not_before = ?, attempts = ?, lease = ?, lease_until = ?, note = ?, version = ?, ripe = ?
-		WHERE id = ?`,
-		string(it.Queue), it.Owner, string(it.State), it.Name, it.Label, it.Kind, it.Number, it.Date, it.SHA256, it.Size,
-		it.Priority, stamp(it.Received), stamp(it.Decided), stamp(it.Deadline), stamp(it.NotBefore), it.Attempts, it.Lease, stamp(it.LeaseUntil), note(it.Note),
-		version+1, ripe, int64(it.ID))
-	if err != nil {
+	return t.put(old, it)
+}
+
+// put writes what has changed in an item, and nothing else: a column that is
+// named in an UPDATE has its indexes written again, whatever its value.
+func (t *tx) put(old, it spool.Item) error {
+	it.Version = old.Version + 1
+	ripe := t.ripeness(it)
+	wasRipe := -1 // not known: a claim may have seen NotBefore pass
+	if old.NotBefore.IsZero() {
+		wasRipe = t.ripeness(old)
+	}
+	was, is := itemValues(old, wasRipe), itemValues(it, ripe)
+	var text strings.Builder
+	text.WriteString("UPDATE item SET ")
+	var args []any
+	for i, column := range itemNames {
+		if same(was[i], is[i]) {
+			continue
+		}
+		if len(args) > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString(column)
+		text.WriteString(" = ?")
+		args = append(args, is[i])
+	}
+	text.WriteString(" WHERE id = ?")
+	if _, err := t.exec(text.String(), append(args, int64(it.ID))...); err != nil {
 		return fmt.Errorf("item %s: %w", it.ID, err)
 	}
-	if queue != it.Queue || state != it.State {
-		t.count(queue, state, -1)
+	if old.Queue != it.Queue || old.State != it.State {
+		t.count(old.Queue, old.State, -1)
 		t.count(it.Queue, it.State, 1)
 	}
 	return t.line(it, ripe)
+}
+
+// itemNames are the columns of a row of item.
+var itemNames = strings.Split(strings.NewReplacer(" ", "", "\n", "", "\t", "").Replace(itemColumns)+",ripe", ",")
+
+// itemValues are the values of itemNames.
+func itemValues(it spool.Item, ripe int) []any {
+	return []any{
+		int64(it.ID), string(it.Queue), it.Owner, string(it.State), it.Name, it.Label, it.Kind, it.Number, it.Date, it.SHA256, it.Size, it.Priority,
+		stamp(it.Received), stamp(it.Decided), stamp(it.Deadline), stamp(it.NotBefore), it.Attempts, it.Lease, stamp(it.LeaseUntil), note(it.Note), it.Version, ripe,
+	}
+}
+
+func same(a, b any) bool {
+	x, isBytes := a.([]byte)
+	y, areBytes := b.([]byte)
+	if isBytes || areBytes {
+		return isBytes == areBytes && bytes.Equal(x, y)
+	}
+	return a == b
 }
 
 func (t *tx) Delete(id spool.ID) error {
@@ -177,7 +216,7 @@ func (t *tx) hold(c spool.Content) (int64, error) {
 	if c.Size < 0 {
 		return 0, errors.New("size is negative")
 	}
-	var bytes any
+	var mem any
 	switch {
 	case c.Inline != nil || c.Size == 0:
 		if int64(len(c.Inline)) != c.Size || c.Size > maxInline {
@@ -186,7 +225,7 @@ func (t *tx) hold(c spool.Content) (int64, error) {
 		if sha256.Sum256(c.Inline) != [sha256.Size]byte(sum) {
 			return 0, errors.New("bytes do not have the hash")
 		}
-		bytes = notNil(c.Inline)
+		mem = notNil(c.Inline)
 		t.bytes += c.Size
 	default:
 		// A finished draft has put the file in its place and holds it there.
@@ -195,7 +234,7 @@ func (t *tx) hold(c spool.Content) (int64, error) {
 		}
 	}
 	id := t.store.marks.content + 1
-	n, err := t.exec(`INSERT INTO content (id, sha256, size, bytes) VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING`, id, sum, c.Size, bytes)
+	n, err := t.exec(`INSERT INTO content (id, sha256, size, bytes) VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING`, id, sum, c.Size, mem)
 	if err != nil {
 		return 0, err
 	}
@@ -233,7 +272,8 @@ func (t *tx) AddPart(id spool.ID, name string, role spool.Role, c spool.Content,
 	if err != nil {
 		return fmt.Errorf("part of %s: %w", id, err)
 	}
-	_, err = t.s.exec(`INSERT INTO part (item, name, role, added, content) VALUES (?, ?, ?, ?, ?)`, int64(id), name, string(role), stamp(at), content)
+	n := t.store.marks.part + 1
+	_, err = t.s.exec(`INSERT INTO part (item, name, n, role, added, content) VALUES (?, ?, ?, ?, ?, ?)`, int64(id), name, n, string(role), stamp(at), content)
 	switch {
 	case foreign(err):
 		err = spool.ErrNotFound
@@ -242,6 +282,7 @@ func (t *tx) AddPart(id spool.ID, name string, role spool.Role, c spool.Content,
 	case err != nil:
 		err = t.fault(err)
 	default:
+		t.store.marks.part = n
 		return nil
 	}
 	// The content's row may be left without a part when the caller goes on.

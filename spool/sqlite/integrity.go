@@ -39,6 +39,8 @@ func checkTables(c *session, say func(string, ...any)) error {
 		{"tally is wrong: %s", `SELECT q || ' ' || s FROM (
 			SELECT queue AS q, state AS s, n FROM tally UNION ALL SELECT queue, state, -1 FROM item)
 			GROUP BY q, s HAVING SUM(n) <> 0`},
+		{"item does not stand in line as it should: %s", `SELECT id FROM item WHERE not_before = ` + never + ` AND ripe <> CASE
+			WHEN EXISTS (SELECT 1 FROM claimed c WHERE c.queue = item.queue AND c.state = item.state) THEN 1 ELSE 2 END`},
 		{"journal has gaps: %s", `SELECT COUNT(*) || ' of ' || MAX(seq) FROM event HAVING COUNT(*) <> COALESCE(MAX(seq), 0)`},
 	} {
 		err := c.rows(check.text, nil, func(scan func(...any) error) error {

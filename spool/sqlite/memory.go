@@ -13,7 +13,11 @@ import (
 type marks struct {
 	event   int64 // event.seq
 	content int64 // content.id
+	part    int64 // part.n
 }
+
+// partBlock is how many numbers of parts a start puts aside: more than one run can give.
+const partBlock = 1 << 40
 
 // A turnKey is a row of turn.
 type turnKey struct {
@@ -26,14 +30,15 @@ type turnKey struct {
 // maxLined bounds the memory of rows of turn that are not idle.
 const maxLined = 100_000
 
-type tallyKey struct {
+// A place is where items are: a state of a queue.
+type place struct {
 	queue spool.Queue
 	state spool.State
 }
 
 // A tally is how many items of a queue have come into a state, less those that
 // have left it.
-type tally map[tallyKey]int64
+type tally map[place]int64
 
 func (t tally) add(more tally) {
 	for k, n := range more {
@@ -49,8 +54,23 @@ func (s *Store) remember() error {
 		return err
 	}
 	s.served.Store(max(served, 0))
-	return s.write.row(`SELECT (SELECT COALESCE(MAX(seq), 0) FROM event), (SELECT COALESCE(MAX(id), 0) FROM content)`, nil,
-		&s.marks.event, &s.marks.content)
+	s.claimed = map[place]bool{}
+	err := s.write.rows(`SELECT queue, state FROM claimed`, nil, func(scan func(...any) error) error {
+		var p place
+		err := scan(&p.queue, &p.state)
+		s.claimed[p] = true
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = s.write.row(`SELECT (SELECT COALESCE(MAX(seq), 0) FROM event), (SELECT COALESCE(MAX(id), 0) FROM content),
+		(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'part_n')`, nil, &s.marks.event, &s.marks.content, &s.marks.part)
+	if err != nil {
+		return err
+	}
+	_, err = s.write.exec(`UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = 'part_n'`, partBlock)
+	return err
 }
 
 // forget goes back to the last commit.
@@ -58,6 +78,15 @@ func (s *Store) forget(committed marks) {
 	s.marks = committed
 	clear(s.pending)
 	clear(s.lined)
+	s.unclaim(0)
+}
+
+// unclaim takes back all but the first n of the group's new places of claims.
+func (s *Store) unclaim(n int) {
+	for _, p := range s.claims[n:] {
+		delete(s.claimed, p)
+	}
+	s.claims = s.claims[:n]
 }
 
 // writeTally writes what the changes of a group have made of the counts, a row once.

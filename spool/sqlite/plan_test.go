@@ -19,7 +19,7 @@ import (
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Dir: t.TempDir()})
-	items := func(q spool.Query) string { text, _ := itemsText(q); return text }
+	items := func(q spool.Query) string { return itemsTexts(q)[0].text }
 	posts := func(q spool.PostQuery) string { text, _ := postsText(q); return text }
 	for _, c := range []struct{ name, text, index string }{
 		{"ripen", sqlRipen, "item_late"},
@@ -31,6 +31,7 @@ func TestPlans(t *testing.T) {
 		{"owner", items(spool.Query{Owner: "o", Newest: true}), "item_owner"},
 		{"name", items(spool.Query{Owner: "o", Name: "n"}), "item_name"},
 		{"label", items(spool.Query{Owner: "o", Label: "n"}), "item_label"},
+		{"label that is the name", itemsTexts(spool.Query{Owner: "o", Label: "n"})[1].text, "item_name"},
 		{"lease", items(spool.Query{Lease: "l"}), "item_lease"},
 		{"box", posts(spool.PostQuery{Owner: "o", Box: "b"}), "post_open"},
 		{"page of a box", posts(spool.PostQuery{Owner: "o", Box: "b", After: "n"}), "post_open"},

@@ -72,6 +72,8 @@ type Store struct {
 	walBase int64 // where the WAL ended at the last checkpoint
 	marks   marks
 	pending tally            // of the changes of the group
+	claimed map[place]bool   // where claims have been made
+	claims  []place          // those that the group has added
 	lined   map[turnKey]bool // rows of turn that are there and not idle
 
 	readers chan *session // idle ones

@@ -14,7 +14,7 @@ const (
 	maxGroupBytes = 8 << 20 // handed over by the changes of a commit
 	// checkpointPages is how long the WAL grows before its pages go home. It is
 	// then written again from its beginning, which needs no new space.
-	checkpointPages = 4000
+	checkpointPages = 8000
 )
 
 const (
@@ -159,6 +159,7 @@ func (s *Store) group(first *request) bool {
 		answer(s.fail("commit", err))
 		return false
 	}
+	s.claims = s.claims[:0]
 	for _, r := range ran {
 		if r.err == nil {
 			s.files.settle(r.tx)
@@ -173,7 +174,7 @@ func (s *Store) group(first *request) bool {
 // for that. The error it returns means that the transaction of the group is lost.
 func (s *Store) one(r *request, careful bool) (undo bool, err error) {
 	r.tx = &tx{reader: reader{s: s.write}, store: s}
-	before := s.marks
+	before, claims := s.marks, len(s.claims)
 	if careful {
 		if _, err := s.write.exec("SAVEPOINT change"); err != nil {
 			return false, err
@@ -193,6 +194,7 @@ func (s *Store) one(r *request, careful bool) (undo bool, err error) {
 		}
 		s.marks = before
 		clear(s.lined)
+		s.unclaim(claims)
 	} else if r.err == nil {
 		s.pending.add(r.tx.tally)
 	}
