@@ -13,6 +13,7 @@ import (
 	codes "modernc.org/sqlite/lib"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/walfile"
 )
 
 // A session is one connection with its prepared statements. It is used by one
@@ -37,11 +38,11 @@ func dial(ctx context.Context, file string, readOnly bool) (*session, error) {
 		q.Set("mode", "ro")
 		add("query_only(1)")
 	} else {
-		if err := register(); err != nil {
+		if err := walfile.Register(); err != nil {
 			return nil, err
 		}
 		q.Set("mode", "rwc")
-		q.Set("vfs", vfsName)
+		q.Set("vfs", walfile.Name)
 		add("journal_mode(wal)")
 		add("synchronous(full)")
 		add("cache_size(-65536)")

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/walfile"
 )
 
 // DefaultInlineMax is the size up to which content lies in the database.
@@ -68,7 +69,7 @@ type Store struct {
 	served  atomic.Int64
 
 	// Of the writer's goroutine alone.
-	wal     *walFile
+	wal     *walfile.File
 	walBase int64 // where the WAL ended at the last checkpoint
 	marks   marks
 	pending tally            // of the changes of the group
@@ -159,7 +160,7 @@ func (s *Store) start(ctx context.Context) error {
 	if err := s.write.mark(time.Now()); err != nil {
 		return err
 	}
-	if s.wal = walNamed(s.write.file); s.wal == nil {
+	if s.wal = walfile.Of(s.write.file); s.wal == nil {
 		return errors.New("the WAL is not open by the VFS of ours")
 	}
 	s.readers = make(chan *session, max(4, runtime.GOMAXPROCS(0)))

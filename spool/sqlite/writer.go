@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/walfile"
 )
 
 const (
@@ -246,11 +247,11 @@ func (s *Store) abandon(cause error, answer func(error)) bool {
 
 // checkpoint moves the pages of a long WAL into the database.
 func (s *Store) checkpoint() bool {
-	end := s.wal.end.Load()
+	end := s.wal.End()
 	if end < s.walBase {
 		s.walBase = 0 // it was begun anew
 	}
-	if end-s.walBase < int64(s.opt.walPages)*walFrame {
+	if end-s.walBase < int64(s.opt.walPages)*walfile.Frame {
 		return true
 	}
 	err := s.opt.Faults.at(Checkpoint)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/walfile"
 )
 
 // TestGroupBeginsAnew commits many changes together, some of which fail after
@@ -145,7 +146,7 @@ func TestFilesAsTheyAre(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if name == "spool.db-wal" && int64(len(p))%walStep != 0 {
+			if name == "spool.db-wal" && int64(len(p))%walfile.Step != 0 {
 				t.Errorf("the WAL has %d bytes: not filled ahead", len(p))
 			}
 		}

@@ -1,4 +1,23 @@
-package sqlite
+// Package walfile is a VFS of SQLite that makes a commit wait for one flush.
+//
+// SQLite's own way of writing the WAL waits for the disk twice as long as it must:
+// the driver's build knows no fdatasync and a WAL that grows changes its size with
+// every commit, so each commit also flushes the inode through the file system's
+// journal; and it makes two system calls a page. This VFS is SQLite's own ("unix")
+// except for the -wal files that a connection may write, of which it
+//
+//   - gathers the frames of a commit and writes them with one call, before the
+//     flush at the latest, and before anything else that looks at the file;
+//   - fills the file with zeros ahead, in steps: zeros are no valid frame;
+//   - flushes with fdatasync, which is all that a file of unchanged size needs.
+//
+// What is gathered and not yet written can be seen by its own connection only.
+// That is enough while every commit is flushed (synchronous=FULL): SQLite tells
+// other connections of frames after their flush. Other settings must not be used.
+//
+// References: https://sqlite.org/c3ref/vfs.html, https://sqlite.org/c3ref/io_methods.html,
+// https://sqlite.org/walformat.html.
+package walfile
 
 import (
 	"errors"
@@ -13,33 +32,20 @@ import (
 	codes "modernc.org/sqlite/lib"
 )
 
-// SQLite's own way of writing the WAL waits for the disk twice as long as it must:
-// the driver's build knows no fdatasync and a WAL that grows changes its size with
-// every commit, so each commit also flushes the inode through the file system's
-// journal; and it makes two system calls a page. The VFS "brama" is SQLite's own
-// ("unix") except for the files -wal, of which it
-//
-//   - gathers the frames of a commit and writes them with one call, before the
-//     flush at the latest, and before anything else that looks at the file;
-//   - fills the file with zeros ahead, in steps: zeros are no valid frame;
-//   - flushes with fdatasync, which is all that a file of unchanged size needs.
-//
-// What is gathered and not yet written can be seen by its own connection only.
-// That is enough while every commit is flushed (synchronous=FULL, which Open
-// demands): SQLite tells other connections of frames after their flush.
-
-// vfsName is the name of the VFS.
-const vfsName = "brama"
+// Name is that of the VFS, for the driver's parameter vfs.
+const Name = "brama"
 
 const (
-	walFrame = 24 + 4096 // bytes of a page in the WAL
-	walStep  = 4 << 20   // bytes by which a WAL grows
+	// Frame is how many bytes a page of 4096 has in the WAL.
+	Frame = 24 + 4096
+	// Step is by how many bytes the file grows.
+	Step = 4 << 20
 	// maxGathered bounds the memory of a commit; a larger one is written in pieces.
 	maxGathered = 4 << 20
 )
 
-// A walFile is a -wal file that one connection has open.
-type walFile struct {
+// A File is a -wal file that one connection has open.
+type File struct {
 	name    string
 	file    *os.File // a descriptor of our own: SQLite's is not told
 	size    int64    // of the file, as far as we wrote
@@ -49,7 +55,11 @@ type walFile struct {
 	end atomic.Int64 // of what was written since the WAL was begun anew
 }
 
-func (w *walFile) write(p []byte, off int64) error {
+// End is where in the file the frames end that were written since the WAL was
+// begun anew. It is safe for concurrent use.
+func (w *File) End() int64 { return w.end.Load() }
+
+func (w *File) write(p []byte, off int64) error {
 	if len(w.pending) > 0 && (off != w.from+int64(len(w.pending)) || len(w.pending)+len(p) > maxGathered) {
 		if err := w.flush(); err != nil {
 			return err
@@ -64,7 +74,7 @@ func (w *walFile) write(p []byte, off int64) error {
 }
 
 // flush hands what was gathered to the system.
-func (w *walFile) flush() error {
+func (w *File) flush() error {
 	if len(w.pending) == 0 {
 		return nil
 	}
@@ -78,13 +88,13 @@ func (w *walFile) flush() error {
 		return nil
 	}
 	w.size = end
-	ahead := make([]byte, walStep-end%walStep)
+	ahead := make([]byte, Step-end%Step)
 	n, _ := w.file.WriteAt(ahead, end) // a disk that is full shows in the next frame that needs it
 	w.size += int64(n)
 	return nil
 }
 
-func (w *walFile) sync() error {
+func (w *File) sync() error {
 	for {
 		err := syscall.Fdatasync(int(w.file.Fd()))
 		if !errors.Is(err, syscall.EINTR) {
@@ -94,7 +104,7 @@ func (w *walFile) sync() error {
 }
 
 // touches says whether n bytes at off are among those gathered.
-func (w *walFile) touches(off int64, n int) bool {
+func (w *File) touches(off int64, n int) bool {
 	return off < w.from+int64(len(w.pending)) && off+int64(n) > w.from
 }
 
@@ -106,17 +116,18 @@ var wals struct {
 	ours  *codes.Tsqlite3_io_methods // the same with ours among them; in C memory, set under mu
 
 	mu   sync.RWMutex
-	open map[uintptr]*walFile // by SQLite's handle
+	open map[uintptr]*File // by SQLite's handle
 }
 
-func walOf(handle uintptr) *walFile {
+func walOf(handle uintptr) *File {
 	wals.mu.RLock()
 	defer wals.mu.RUnlock()
 	return wals.open[handle]
 }
 
-// walNamed is the one that lies beside a database; nil if nobody writes to it.
-func walNamed(database string) *walFile {
+// Of is the file that lies beside a database, which is named as the connection
+// names it; nil if no connection of this VFS has it open.
+func Of(database string) *File {
 	wals.mu.RLock()
 	defer wals.mu.RUnlock()
 	for _, w := range wals.open {
@@ -145,8 +156,8 @@ type (
 	xFileSize = func(tls *libc.TLS, file, size uintptr) int32
 )
 
-// register makes the VFS known to SQLite, once a process.
-var register = sync.OnceValue(func() error {
+// Register makes the VFS known to SQLite, once a process.
+var Register = sync.OnceValue(func() error {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	if rc := codes.Xsqlite3_initialize(tls); rc != codes.SQLITE_OK {
@@ -157,7 +168,7 @@ var register = sync.OnceValue(func() error {
 		return err
 	}
 	defer libc.Xfree(tls, unix)
-	name, err := libc.CString(vfsName) // never freed: SQLite goes on reading it, and what follows
+	name, err := libc.CString(Name) // never freed: SQLite goes on reading it, and what follows
 	if err != nil {
 		return err
 	}
@@ -172,7 +183,7 @@ var register = sync.OnceValue(func() error {
 	}
 	wals.base = *at[codes.Tsqlite3_vfs](wals.unix)
 	wals.ours = at[codes.Tsqlite3_io_methods](methods)
-	wals.open = map[uintptr]*walFile{}
+	wals.open = map[uintptr]*File{}
 	v := at[codes.Tsqlite3_vfs](vfs)
 	*v = wals.base
 	v.FpNext, v.FzName, v.FxOpen = 0, name, word[xOpen](openFile)
@@ -213,7 +224,7 @@ func openFile(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) in
 	return codes.SQLITE_OK
 }
 
-func openWAL(name string) (*walFile, error) {
+func openWAL(name string) (*File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
@@ -223,7 +234,7 @@ func openWAL(name string) (*walFile, error) {
 		f.Close()
 		return nil, err
 	}
-	return &walFile{name: name, file: f, size: st.Size()}, nil
+	return &File{name: name, file: f, size: st.Size()}, nil
 }
 
 func closeWAL(tls *libc.TLS, file uintptr) int32 {
