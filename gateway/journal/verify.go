@@ -99,6 +99,10 @@ type Copy struct {
 // The error is about what could not be read; what is wrong is in the report.
 func Verify(ctx context.Context, dir string, store Store, key Key, copies ...Copy) (*Report, error) {
 	v := &verifying{ctx: ctx, report: &Report{Findings: []Finding{}}, store: store, key: key, parted: map[bool]bool{}}
+	var err error
+	if v.retired, err = RetiredKeys(dir); err != nil {
+		return nil, err
+	}
 	// Hashes and checkpoints first: rows are committed before them, so the view
 	// that is opened after must have at least theirs.
 	if err := v.checkpoints(filepath.Join(dir, checkpointsFile), copies); err != nil {
@@ -135,6 +139,7 @@ type verifying struct {
 	subtree []tlog.Hash // whole subtrees of the rows so far, the largest first
 	rows    int64
 	wrong   bool          // hashes.bin and rows have parted
+	retired []Key         // the journal was signed with before
 	parted  map[bool]bool // so have the rows and the journal's own checkpoints (true), or copies
 	states  map[spool.ID]told
 	papers  []paper
@@ -446,7 +451,7 @@ func (v *verifying) receipt(r spool.Reader, p paper, label string) error {
 	}
 	proof, err := ParseProof(body)
 	if err == nil {
-		_, err = proof.Check(v.key)
+		err = v.proved(proof)
 	}
 	if err == nil && (proof.Row.ID != p.id || proof.Row.Seq != p.row) {
 		err = errors.New("it is of another row")
@@ -455,6 +460,21 @@ func (v *verifying) receipt(r spool.Reader, p paper, label string) error {
 		v.report.add(ProofInvalid, p.row, p.item, "the proof of receipt %d: %v", p.receipt, err)
 	}
 	return nil
+}
+
+// proved checks a proof by the journal's key, or by one that it was signed with
+// before: a renewal takes nothing from the proofs that were given.
+func (v *verifying) proved(p *Proof) error {
+	_, err := p.Check(v.key)
+	for _, k := range v.retired {
+		if err == nil {
+			break
+		}
+		if _, old := p.Check(k); old == nil {
+			err = nil
+		}
+	}
+	return err
 }
 
 // content reads bytes; what is not there reads as nothing, which fits no hash.
