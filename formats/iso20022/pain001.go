@@ -60,10 +60,14 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 	if readErr != nil && len(problems) == 0 {
 		add(*readErr)
 	}
-	if r.message.ID == "" {
-		return nil, r.entries
+	entries := r.checker.End(readErr == nil)
+	if r.quoteOnly {
+		entries = r.entries
 	}
-	return &r.message, r.entries
+	if r.message.ID == "" {
+		return nil, entries
+	}
+	return &r.message, entries
 }
 
 var declared1251 = regexp.MustCompile(`(?i)^<\?xml\s[^>]*encoding\s*=\s*["']windows-1251["'][^>]*\?>`)
@@ -130,13 +134,16 @@ type reader struct {
 	starts []position // of the records, when quoteOnly
 
 	message formats.Message
-	entries []formats.Entry
-	created string // date of CreDtTm
-	total   totals // of the message
+	entries []formats.Entry // when quoteOnly
+	created string          // date of CreDtTm
+	total   totals          // of the message
 	records int
 
 	pay *paymentInfo
-	tx  *transaction
+	tx  *transaction // &one, while in a transaction
+
+	one   transaction // used again for every transaction, as order is
+	order payment.Order
 }
 
 type totals struct {
@@ -174,6 +181,11 @@ type transaction struct {
 	ultimateDbtr, ultimateCr party
 	ustrd                    []string
 	category, info           []string
+}
+
+// reset makes t empty and keeps what memory it has.
+func (t *transaction) reset() {
+	*t = transaction{ustrd: t.ustrd[:0], category: t.category[:0], info: t.info[:0], creditor: party{ids: t.creditor.ids[:0]}}
 }
 
 type party struct {
@@ -245,7 +257,8 @@ func (r *reader) start(s *scanner, at position) *formats.Finding {
 		if r.records++; r.records > r.options.MaxRecords {
 			return &formats.Finding{Rule: ruleLimit, Record: r.records, Message: formats.Textf("Платежів більше, ніж дозволено (%d). Поділіть файл.", "There are more payments than allowed (%d). Split the file.", r.options.MaxRecords)}
 		}
-		r.tx = &transaction{}
+		r.one.reset()
+		r.tx = &r.one
 		if r.quoteOnly {
 			r.starts = append(r.starts, at)
 		}
