@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/robfig/cron/v3"
 	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/backup"
+	"github.com/brama-gateway/brama/gateway/config"
 )
 
 // validCron is what the configuration's schedules are checked with.
@@ -51,6 +54,7 @@ func (d *daemon) crontab(ctx context.Context) (*cron.Cron, error) {
 		{"retention", at.Retention, d.retain},
 		{"daily close", at.DailyClose, d.closeDay},
 		{"checkpoints", at.Checkpoints, d.checkpoint},
+		{"backup", at.Backup, d.backup},
 	} {
 		_, err := c.AddFunc(job.spec, func() {
 			if err := job.run(ctx); err != nil && ctx.Err() == nil {
@@ -69,12 +73,41 @@ func (d *daemon) retain(ctx context.Context) error {
 	return d.Core.Retain(ctx, keep.Unfinished, keep.Outbox)
 }
 
+// backup takes a copy of the state, then removes those that are old enough.
+func (d *daemon) backup(ctx context.Context) error {
+	b := d.live.Load().Backup
+	if b.Repository == "" {
+		d.backupFault.Store(nil)
+		return nil
+	}
+	err := takeBackup(ctx, b, d.cfg.State, d.log)
+	if ctx.Err() == nil {
+		d.backupFault.Store(&err)
+	}
+	return err
+}
+
+func takeBackup(ctx context.Context, b config.Backup, state string, log *zap.Logger) error {
+	r, err := backup.Make(b.Repository)
+	if err != nil {
+		return err
+	}
+	c, written, err := r.Take(ctx, state, time.Now())
+	if err != nil {
+		return err
+	}
+	log.Info("backup", zap.Time("at", c.At), zap.Int64("rows", c.Rows), zap.Int64("bytes", c.Bytes), zap.Int64("written", written))
+	_, err = r.Prune(ctx, c.At.Add(-b.Keep))
+	return err
+}
+
 // closeDay closes the day that has just ended, and gives every client the
 // journal's signed root of it.
 func (d *daemon) closeDay(ctx context.Context) error {
 	rep, err := d.Core.CloseDay(ctx, time.Now().Add(-12*time.Hour))
-	if err != nil {
+	if rep == nil {
 		return err
 	}
-	return d.releaseRoot(ctx, rep.Day)
+	d.closed.Store(rep)
+	return errors.Join(err, d.releaseRoot(ctx, rep.Day))
 }
