@@ -100,6 +100,7 @@ type daemon struct {
 	live        atomic.Pointer[config.Config] // of the last reload: what may change is read here
 	rescheduled chan struct{}                 // live has another schedule
 	reloading   sync.Mutex                    // one reload at a time
+	backupFault atomic.Pointer[error]         // of the last scheduled backup
 	restart     atomic.Pointer[[]string]      // keys that the file has changed and only a restart applies
 
 	*engine.Engine
@@ -378,6 +379,12 @@ func (d *daemon) describe(s *admin.Status) {
 	d.describeJournal(s)
 	for _, p := range d.providers {
 		p.describe(s)
+	}
+	if err := d.backupFault.Load(); err != nil && *err != nil {
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "BACKUP", Text: formats.Text{
+			UK: "Остання резервна копія не вдалася: " + (*err).Error(),
+			EN: "The last backup failed: " + (*err).Error(),
+		}})
 	}
 	if keys := d.restart.Load(); keys != nil && len(*keys) > 0 {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: admin.WarnRestart, Text: formats.Text{

@@ -2,39 +2,51 @@ package payment
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/kind"
 )
 
 // Checker holds the orders of one file to the rules, as they come.
 type Checker struct {
-	Context *formats.Context
-	Add     func(formats.Finding)
+	kind.Run
 
-	// Field is the name in the source layout of a canonical path; nil: the path.
-	Field func(path string) string
-	// Absent are the paths that the layout cannot carry. Rules about them do not
-	// apply; the layout must say so openly.
-	Absent []string
+	seen    kind.Seen // payer, day and number
+	said    []string
+	entries []formats.Entry
+	order   Order
 
-	seen map[string]int // payer, day and number -> record
-	said []string
+	// The rule and order of the moment, for the one function that rules report to.
+	rule *formats.Rule[*Order]
+	at   int
+	tell func(path string, m formats.Text)
 }
+
+// Record is an empty order, good until the next call.
+func (c *Checker) Record(place int) kind.Record {
+	c.order = Order{Record: place}
+	return &c.order
+}
+
+// End returns the entries of the orders that were checked.
+func (c *Checker) End(bool) []formats.Entry { return c.entries }
 
 // Check holds o to every rule that is in force at its date. Said are the paths
 // about which the layout's reader has reported an error of this record already:
 // nothing more is said of them.
-func (c *Checker) Check(o *Order, said ...string) {
+func (c *Checker) Check(r kind.Record, said ...string) {
+	o := r.(*Order)
 	c.said = said
+	c.entries = append(c.entries, o.Entry())
+	if c.tell == nil {
+		c.tell = func(path string, m formats.Text) { c.report(c.rule.ID, c.rule.Severity, c.at, path, m) }
+	}
+	c.at = o.Record
 	for i := range Rules {
-		r := &Rules[i]
-		if !r.InForce(o.Date) {
-			continue
+		c.rule = &Rules[i]
+		if c.rule.InForce(o.Date) {
+			c.rule.Check(c.Context, o, c.tell)
 		}
-		r.Check(c.Context, o, func(path string, m formats.Text) {
-			c.report(r.ID, r.Severity, o.Record, path, m)
-		})
 	}
 	c.unique(o)
 }
@@ -61,17 +73,11 @@ func (c *Checker) unique(o *Order) {
 	if o.Number == "" {
 		return
 	}
-	if c.seen == nil {
-		c.seen = map[string]int{}
-	}
-	key := strings.Join([]string{o.Payer.IBAN, o.Payer.Code, o.Date, o.Number}, "\x00")
-	if first, ok := c.seen[key]; ok {
+	if first, twice := c.seen.Before(o.Record, o.Payer.IBAN, o.Payer.Code, o.Date, o.Number); twice {
 		c.report(RuleUnique.ID, RuleUnique.Severity, o.Record, "number", formats.Textf(
 			"Такий самий номер того самого дня вже має запис %d. Дайте кожній інструкції свій номер.",
 			"Record %d of the same day has this number already. Give each instruction its own number.", first))
-		return
 	}
-	c.seen[key] = o.Record
 }
 
 // Entry is what other parts of the gateway must know of an order.

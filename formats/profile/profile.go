@@ -24,6 +24,7 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/dbf"
+	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/formats/text"
 )
 
@@ -34,6 +35,7 @@ type Profile struct {
 	ref  formats.ProfileRef
 
 	name      *regexp.Regexp
+	records   *kind.Kind // nil: the document is looked at as a whole
 	page      *charset.Page
 	dbf       dbf.Options
 	text      text.Options
@@ -41,6 +43,10 @@ type Profile struct {
 	declared  map[string]bool   // source names, lower case
 	rules     []rule
 	fileRules []fileRule
+
+	odd   *[256]bool        // bytes of the page that need a second look; nil: all
+	raw   map[string]bool   // fields of the source that a rule may look at
+	known map[string]string // values that the profile itself lists
 }
 
 // Set is the profiles that are in use. It is immutable and safe for concurrent
