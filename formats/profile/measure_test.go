@@ -51,7 +51,7 @@ func roomy(t testing.TB) *Set {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := parse(file, limits.ReplaceAll(text, []byte("limits: {max_bytes: 1000000000, max_records: 10000000}")))
+		p, err := Parse(file, limits.ReplaceAll(text, []byte("limits: {max_bytes: 1000000000, max_records: 10000000}")))
 		if err != nil {
 			t.Fatal(err)
 		}
