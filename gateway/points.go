@@ -85,7 +85,7 @@ func (w *letter) point(n int, p point, mark string) {
 		long = true
 		where = append(where, formats.Textf("записів: %d (нижче)", "%d records (below)", len(p.records)).In(w.lang))
 	}
-	if p.Field != "" && strings.HasPrefix(p.Rule, "SIG-") { // it names a file of the submission
+	if p.Field != "" && (strings.HasPrefix(p.Rule, "SIG-") || strings.HasPrefix(p.Rule, "ASIC-")) { // it names a file of the submission
 		where = append(where, formats.Text{UK: "файл ", EN: "file "}.In(w.lang)+plain(p.Field))
 	} else if p.Field != "" {
 		where = append(where, formats.Text{UK: "поле ", EN: "field "}.In(w.lang)+plain(p.Field))
