@@ -64,7 +64,6 @@ func (p proofs) of(sum [32]byte, now time.Time) time.Time {
 
 // piece is one answer about revocation that can be weighed by its own time.
 type piece struct {
-	sum      [32]byte
 	evidence pki.Evidence
 	// issued is the time at which the piece itself is asked; zero: at times that the
 	// question brings.
