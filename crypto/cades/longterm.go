@@ -6,6 +6,7 @@ import (
 
 	"github.com/brama-gateway/brama/crypto/cms"
 	"github.com/brama-gateway/brama/crypto/der"
+	"github.com/brama-gateway/brama/crypto/ocsp"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/crypto/tsp"
 )
@@ -16,6 +17,7 @@ import (
 func (j *judgement) takeValues() {
 	j.proofs = make(proofs)
 	j.material = j.c.embedded
+	j.takeRevocation(nil, j.c.sd.OCSP)
 	for _, a := range j.si.UnsignedAttrs {
 		for _, v := range a.Values {
 			switch a.Type {
@@ -133,8 +135,16 @@ func (j *judgement) takeRevocation(lists, answers [][]byte) {
 		}
 	}
 	for _, raw := range answers {
-		if len(j.answers) < cms.MaxCRLs {
-			j.answers = append(j.answers, raw)
+		if len(j.answers) >= cms.MaxCRLs {
+			return
+		}
+		basic, err := basicOCSP(raw)
+		if err != nil {
+			continue
+		}
+		if r, err := ocsp.Parse(basic); err == nil {
+			j.answers = append(j.answers, r)
+			j.takeCertificates(rawCertificates(r.Certificates))
 		}
 	}
 }
@@ -144,6 +154,9 @@ func (j *judgement) evidence() []pki.Evidence {
 	out := slices.Clip(j.c.evidence)
 	if len(j.lists) > 0 {
 		out = append(out, pki.CRLs(j.lists))
+	}
+	if len(j.answers) > 0 {
+		out = append(out, ocsp.NewResponses(j.answers...))
 	}
 	return out
 }
@@ -161,10 +174,25 @@ func (j *judgement) allPieces() []piece {
 		had[l.SHA256()] = true
 		j.pieces = append(j.pieces, piece{evidence: pki.CRLs{l}, issued: l.ThisUpdate})
 	}
+	for _, r := range j.answers {
+		if had[r.SHA256()] {
+			continue
+		}
+		had[r.SHA256()] = true
+		j.pieces = append(j.pieces, piece{evidence: r, issued: r.Produced})
+	}
 	for _, e := range j.c.o.Evidence {
 		j.pieces = append(j.pieces, piece{evidence: e})
 	}
 	return j.pieces
+}
+
+func rawCertificates(list []*pki.Certificate) [][]byte {
+	var out [][]byte
+	for _, c := range list {
+		out = append(out, c.Raw)
+	}
+	return out
 }
 
 // sequence gives the elements of an encoded SEQUENCE OF SEQUENCE, nil if it is none.

@@ -1,11 +1,15 @@
 package cades
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/algorithm"
+	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -188,16 +192,53 @@ func (j *judgement) statusOf(c, issuer *pki.Certificate, exists, control time.Ti
 			}
 		}
 	}
+	q := pki.Question{Certificate: c, Issuer: issuer, Freshness: j.c.o.Freshness}
+	q.Issued = func() []*pki.Certificate { return j.material }
+	q.Delegate = func(d *pki.Certificate, at time.Time) error { return j.delegate(d, issuer, at, control) }
 	for _, p := range j.allPieces() {
 		if !p.issued.IsZero() {
-			take(p.evidence.Revocation(pki.Question{Certificate: c, Issuer: issuer, At: p.issued}))
+			q.At = p.issued
+			take(p.evidence.Revocation(q))
 			continue
 		}
 		for _, at := range []time.Time{now, exists} {
-			take(p.evidence.Revocation(pki.Question{Certificate: c, Issuer: issuer, At: at}))
+			q.At = at
+			take(p.evidence.Revocation(q))
 		}
 	}
 	return s
+}
+
+// ocspNoCheck is id-pkix-ocsp-nocheck, RFC 6960, 4.2.2.2.1.
+const ocspNoCheck der.OID = "1.3.6.1.5.5.7.48.1.5"
+
+// delegate says why an OCSP responder's certificate may not speak for issuer in the
+// past: it must be under its key, hold when it answered, and not be revoked by a list,
+// or say that this need not be asked.
+func (j *judgement) delegate(d, issuer *pki.Certificate, at, control time.Time) error {
+	p := j.c.o.Trust.Validate(d, pki.PathOptions{
+		At: at, Material: j.material, Work: j.c.stampWork, WithoutRevocation: true, LegacySBox: j.c.o.Tolerate[LegacySBox],
+	})
+	if p.Outcome != pki.ValidPath {
+		return errors.New("the responder's certificate: " + p.Detail)
+	}
+	if len(p.Chain) < 2 || !bytes.Equal(p.Chain[1].RawSPKI, issuer.RawSPKI) {
+		return errors.New("the responder's certificate is not of the issuer")
+	}
+	if d.Extension(ocspNoCheck) != nil {
+		return nil
+	}
+	var lists pki.CRLs
+	for _, x := range slices.Concat(j.lists, j.c.lists, j.c.o.Trust.CRLs()) {
+		if !x.ThisUpdate.After(control) {
+			lists = append(lists, x)
+		}
+	}
+	a := lists.Revocation(pki.Question{Certificate: d, Issuer: issuer, At: at, Known: control})
+	if a.Status != pki.Good {
+		return errors.New("the responder's certificate: nothing says that it was not revoked")
+	}
+	return nil
 }
 
 // legacyIn tells whether a chain has keys that LegacySBox must allow.

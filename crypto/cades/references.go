@@ -89,8 +89,8 @@ func (j *judgement) known() [][]byte {
 	for _, l := range slices.Concat(j.lists, j.c.lists, j.c.o.Trust.CRLs()) {
 		out = append(out, l.Raw)
 	}
-	for _, raw := range slices.Concat(j.answers, j.c.sd.OCSP) {
-		out = append(out, ocspParts(raw)...)
+	for _, r := range j.answers {
+		out = append(out, ocspParts(r.Raw)...)
 	}
 	return out
 }

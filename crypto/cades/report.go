@@ -126,6 +126,8 @@ type Options struct {
 	// Past are the conditions under which proofs of existence make good what does not
 	// hold any more.
 	Past Past
+	// Freshness bounds the age of revocation evidence.
+	Freshness pki.Freshness
 }
 
 // Report is the verdict over all signatures of a container.
@@ -173,6 +175,10 @@ type Signature struct {
 	Evidence []EvidenceRef
 	// RevokedAt is when the signer or an authority was revoked, else zero.
 	RevokedAt time.Time
+	// Missing are the certificates of which no fresh evidence said anything, of the
+	// signer's path and of the paths of time-stamps that must hold: with evidence of them
+	// the verdict may be another.
+	Missing []pki.Missing
 	// TimeStamps are what was found of the signature's time-stamps: the signed ones
 	// first, each kind in its order.
 	TimeStamps []TimeStamp

@@ -13,6 +13,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/cms"
 	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/internal/ess"
+	"github.com/brama-gateway/brama/crypto/ocsp"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -40,7 +41,7 @@ type judgement struct {
 	// lists and answers the CRLs and OCSP answers of the attributes.
 	material []*pki.Certificate
 	lists    []*pki.CRL
-	answers  [][]byte
+	answers  []*ocsp.Response
 	pieces   []piece
 	proofs   proofs
 	named    [][]byte // what references name
@@ -441,7 +442,7 @@ func (j *judgement) path() {
 	}
 	o := pki.PathOptions{
 		At: now, Material: j.material, Evidence: j.evidence(), Work: j.c.work,
-		LegacySBox: j.c.o.Tolerate[LegacySBox],
+		LegacySBox: j.c.o.Tolerate[LegacySBox], Freshness: j.c.o.Freshness,
 	}
 	p := j.c.o.Trust.Validate(signer, o)
 	if p.Outcome != pki.ValidPath && curable(p.Outcome) && proved.Before(now) {
@@ -463,6 +464,7 @@ func (j *judgement) path() {
 		j.tolerate(LegacySBox)
 	}
 	j.out.Chain, j.out.Evidence, j.out.RevokedAt = p.Chain, p.Evidence, p.RevokedAt
+	j.out.Missing = append(j.out.Missing, p.Missing...)
 	created := j.createdAfter()
 	switch {
 	case proved.Before(now) && proved.Before(signer.NotBefore):

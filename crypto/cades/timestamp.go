@@ -200,7 +200,7 @@ func (j *judgement) judgeStamp(s *stamp) {
 		Trust: j.c.o.Trust, Sum: s.sum, AttrsAsStored: allowed[AttrsAsStored],
 		Path: pki.PathOptions{
 			At: j.c.o.At, Material: j.material, Evidence: j.evidence(), Work: j.c.stampWork,
-			LegacySBox: allowed[LegacySBox],
+			LegacySBox: allowed[LegacySBox], Freshness: j.c.o.Freshness,
 		},
 	}
 	if j.out.Signer != nil {
@@ -226,6 +226,9 @@ func (j *judgement) judgeStamp(s *stamp) {
 	case r.Outcome == tsp.NoPath && curable(r.Path.Outcome):
 		p := j.pastStamp(s, r, o.Path)
 		if !p.holds {
+			if s.out.Kind == ContentTimeStamp {
+				j.out.Missing = append(j.out.Missing, r.Path.Missing...)
+			}
 			s.out.SubIndication, s.out.Detail = ofToken(r), r.Detail
 			if p.detail != "" {
 				s.out.Detail += "; " + p.detail
@@ -279,7 +282,7 @@ func (j *judgement) contentStamps() {
 				j.tolerate(t)
 			}
 			// The signature is made after it: EN 319 102-1, 5.5.4 on the order.
-			if s.out.Time.Add(-s.token.Info.Accuracy).After(signed) {
+			if signed.Before(j.c.o.At) && s.out.Time.Add(-s.token.Info.Accuracy).After(signed) {
 				j.doubt(TimestampOrderFailure, "a content-time-stamp is of a later time than the signature's own")
 			}
 			continue
