@@ -45,6 +45,7 @@ func init() {
 		{"journal proof", "RECORD|SUBMISSION [-o FILE]", formats.Text{UK: "доказ, що запис є в журналі", EN: "the proof that a record is in the journal"}, journalProof},
 		{"journal key", "", formats.Text{UK: "відкритий ключ журналу", EN: "the journal's public key"}, journalShowKey},
 		{"journal renew", "--reason TEXT", formats.Text{UK: "після відновлення: завершити ключ журналу й почати новий (шлюз зупинено)", EN: "after a restore: end the journal's key and begin a new one (daemon stopped)"}, journalRenew},
+		{"journal witness", "--dir DIR --listen HOST:PORT --key KEY [--name NAME]", formats.Text{UK: "свідок журналу на іншій машині: підписує лише продовження тієї самої історії", EN: "a witness of the journal on another machine: signs only what continues the same history"}, journalWitness},
 		{"backup", "[--repository DIR]", formats.Text{UK: "зняти копію стану, не зупиняючи шлюзу", EN: "take a copy of the state while the daemon works"}, backupTake},
 		{"backup list", "[--repository DIR]", formats.Text{UK: "копії у сховищі, найстаріші першими", EN: "the copies in a repository, oldest first"}, backupList},
 		{"backup check", "[--repository DIR] [--at TIME]", formats.Text{UK: "прочитати копію всю й звірити кожен байт", EN: "read a whole copy and compare every byte with its hash"}, backupCheck},

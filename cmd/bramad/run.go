@@ -209,6 +209,10 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	core.start("alive", d.alive)
 	core.start("journal", d.journal.Run)
 
+	if d.cfg.Journal.Witness.URL != "" {
+		core.start("witness", func(ctx context.Context) error { return d.journal.RunWitness(ctx, 10*time.Second) })
+	}
+
 	doors := newGroup(ctx)
 	doors.start("sftp", d.sftp.Serve)
 	doors.start("processor", func(ctx context.Context) error { return d.processor.Run(ctx, d.sockets.processor) })
