@@ -38,6 +38,10 @@ clean: ## remove what was built
 test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRASH_SEED
 	BRAMA_CRASH_ROUNDS=$${BRAMA_CRASH_ROUNDS:-200} go test -run '^TestCrash$$' -count=1 -timeout 30m -v ./cmd/bramad
 
+.PHONY: test-faults
+test-faults: ## kill, EIO and ENOSPC at the 1st, 2nd, ... n-th durable step of the daemon; BRAMA_FAULTS=60
+	BRAMA_FAULTS=$${BRAMA_FAULTS:-60} go test -run '^TestFaults$$' -count=1 -timeout 4h -v ./cmd/bramad
+
 .PHONY: test-arm64 dudect
 
 test-arm64: ## the signature's arithmetic on arm64, under qemu-user (Debian: apt-get install qemu-user)
