@@ -26,6 +26,7 @@ import (
 	"github.com/brama-gateway/brama/formats/dbf"
 	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/formats/text"
+	"github.com/brama-gateway/brama/formats/xmldoc"
 )
 
 // Profile is one compiled layout.
@@ -35,7 +36,8 @@ type Profile struct {
 	ref  formats.ProfileRef
 
 	name      *regexp.Regexp
-	records   *kind.Kind // nil: the document is looked at as a whole
+	schema    *xmldoc.Schema // of canonical XML
+	records   *kind.Kind     // nil: the document is looked at as a whole
 	page      *charset.Page
 	dbf       dbf.Options
 	text      text.Options
@@ -270,6 +272,10 @@ func (c *check) all() {
 	case "text":
 		c.text(p, lines)
 	case "xml":
+		if p.schema != nil {
+			c.xml(p)
+			return
+		}
 		c.pain001(p)
 	case "pdf":
 		c.pdf()
