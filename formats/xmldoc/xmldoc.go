@@ -39,7 +39,7 @@ type Schema struct {
 // Validate holds doc to the schema and reports what is wrong to add, at most
 // limit times. It says whether the document follows the schema.
 func (s *Schema) Validate(doc *io.SectionReader, limit int, add func(formats.Finding)) bool {
-	err := s.Engine.ValidateWithOptions(iso20022.Guard(iso20022.Open(doc)), xsd.ValidateOptions{
+	err := s.Engine.ValidateWithOptions(&guard{from: iso20022.Open(doc)}, xsd.ValidateOptions{
 		MaxErrors:             limit,
 		MaxInstanceDepth:      maxDepth,
 		MaxInstanceAttributes: 16,
@@ -117,7 +117,7 @@ func fieldOf(path string) string {
 }
 
 func decoder(doc *io.SectionReader) *xml.Decoder {
-	d := xml.NewDecoder(iso20022.Guard(iso20022.Open(doc)))
+	d := xml.NewDecoder(&guard{from: iso20022.Open(doc)})
 	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	return d
 }
@@ -228,3 +228,34 @@ func (r *Reader) Raw(i int) []byte { return r.line[i].text }
 
 // Offset is where field i begins, in the document as UTF-8.
 func (r *Reader) Offset(i int) int64 { return r.line[i].offset }
+
+// guard ends the reading at a comment or processing instruction of more than
+// maxText bytes, which the decoder would keep whole and the schema engine does
+// not bound.
+type guard struct {
+	from  io.Reader
+	last  uint32 // four bytes
+	aside byte   // '-' in a comment, '?' in an instruction
+	n     int
+}
+
+var errAside = errors.New("comment or instruction too long")
+
+func (g *guard) Read(b []byte) (int, error) {
+	n, err := g.from.Read(b)
+	for _, c := range b[:n] {
+		g.last = g.last<<8 | uint32(c)
+		g.n++
+		switch {
+		case g.aside == 0 && g.last == '<'<<24|'!'<<16|'-'<<8|'-':
+			g.aside, g.n = '-', 0
+		case g.aside == 0 && g.last&0xffff == '<'<<8|'?':
+			g.aside, g.n = '?', 0
+		case g.aside == '-' && g.n > 2 && g.last&0xffffff == '-'<<16|'-'<<8|'>', g.aside == '?' && g.last&0xffff == '?'<<8|'>':
+			g.aside = 0
+		case g.aside != 0 && g.n > maxText:
+			return 0, errAside
+		}
+	}
+	return n, err
+}

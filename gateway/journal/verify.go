@@ -43,6 +43,11 @@ const (
 	ItemMissing       Sort = "ITEM-MISSING"       // rows tell of an item that is gone
 	ReceiptChanged    Sort = "RECEIPT-CHANGED"    // a receipt is missing or is not the one whose hash its row holds
 	ProofInvalid      Sort = "PROOF-INVALID"      // a published proof does not prove its row
+	DocumentChanged   Sort = "DOCUMENT-CHANGED"   // a document or signature has bytes of which no row tells
+	StatementChanged  Sort = "STATEMENT-CHANGED"  // a statement is missing or is not the one that was released
+	PostChanged       Sort = "POST-CHANGED"       // a file in a client's box has no bytes, or marks of which no row tells
+	FolderUnknown     Sort = "FOLDER-UNKNOWN"     // a file in a client's folder that was never released
+	FolderChanged     Sort = "FOLDER-CHANGED"     // a file in a client's folder has other bytes than were released
 )
 
 // Finding is one thing that is wrong.
@@ -64,6 +69,9 @@ type Report struct {
 	Copies      int        `json:"copies"` // checkpoints given from elsewhere
 	Items       int64      `json:"items"`
 	Receipts    int64      `json:"receipts"`
+	Statements  int64      `json:"statements"`
+	Posts       int64      `json:"posts"` // files in boxes
+	Files       int64      `json:"files"` // files in clients' folders
 	Findings    []Finding  `json:"findings"`
 	More        int        `json:"moreFindings,omitempty"` // counted and not listed
 }
@@ -143,6 +151,11 @@ type verifying struct {
 	parted  map[bool]bool // so have the rows and the journal's own checkpoints (true), or copies
 	states  map[spool.ID]told
 	papers  []paper
+
+	released []paper
+	bytes    map[bytesOf]bool
+	from     map[spool.ID][]spool.ID // items whose parts went over to an item
+	acts     map[act]bool
 }
 
 type head struct {
@@ -158,8 +171,10 @@ type told struct {
 	gone  bool  // joined to another
 }
 
+// paper is a receipt or statement that a row tells of.
 type paper struct {
 	item    spool.ID
+	name    string // of a statement
 	row     int64
 	id      spool.ID
 	receipt int
@@ -214,6 +229,7 @@ func (v *verifying) checkpoints(path string, copies []Copy) error {
 
 func (v *verifying) read(r spool.Reader) error {
 	v.states = map[spool.ID]told{}
+	v.bytes, v.from, v.acts = map[bytesOf]bool{}, map[spool.ID][]spool.ID{}, map[act]bool{}
 	next := 0
 	for after := int64(0); ; {
 		rows, err := r.Events(after, page)
@@ -314,6 +330,7 @@ func (v *verifying) tell(e spool.Event) {
 	if e.Item == 0 {
 		return
 	}
+	v.note(e, rec)
 	t := v.states[e.Item]
 	if rec.To != "" {
 		t.state, t.row = rec.To, e.Seq
@@ -325,7 +342,7 @@ func (v *verifying) tell(e spool.Event) {
 		v.states[rec.Other] = o
 	}
 	if n := receiptOf(e.Kind); n > 0 && rec.Receipt != "" {
-		v.papers = append(v.papers, paper{e.Item, e.Seq, e.ID, n, rec.Receipt})
+		v.papers = append(v.papers, paper{item: e.Item, row: e.Seq, id: e.ID, receipt: n, sum: rec.Receipt})
 	}
 }
 
@@ -388,9 +405,22 @@ func (v *verifying) spool(r spool.Reader) error {
 			break
 		}
 		for _, it := range items {
+			if err := v.ctx.Err(); err != nil {
+				return err
+			}
 			after = it.ID
 			v.report.Items++
 			seen[it.ID] = it.Label
+			parts, err := r.Parts(it.ID)
+			if err != nil {
+				return err
+			}
+			v.documents(parts)
+			posts, err := r.Posts(spool.PostQuery{Item: it.ID, Gone: true})
+			if err != nil {
+				return err
+			}
+			v.posts(posts, parts)
 			t, ok := v.states[it.ID]
 			switch {
 			case !ok || t.row == 0:
@@ -414,7 +444,7 @@ func (v *verifying) spool(r spool.Reader) error {
 			return err
 		}
 	}
-	return nil
+	return v.statements(r, seen)
 }
 
 func (v *verifying) receipt(r spool.Reader, p paper, label string) error {
