@@ -103,7 +103,7 @@ var testHomes = []struct {
 	{"golang.org/x/crypto/ssh", []string{"gateway", "cmd/bramad"}, "simulated clients"},
 	{"github.com/pkg/sftp", []string{"gateway", "cmd/bramad"}, "simulated clients"},
 	{"go.uber.org/zap", []string{"gateway"}, "log observers"},
-	{"github.com/jacoelho/xsd", []string{"gateway"}, "the answers of the whole core against the schema"},
+	{"github.com/jacoelho/xsd", []string{"gateway", "formats/outgoing"}, "what goes out against the schemas"},
 	{"golang.org/x/sys", []string{"gateway"}, "hostile files: pipes, devices, links"},
 	{"modernc.org/sqlite", []string{"gateway/journal"}, "somebody who edits the database behind the gateway's back"},
 }
