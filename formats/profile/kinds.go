@@ -45,8 +45,12 @@ var pictures = []string{string(formats.SupportingDocument)}
 // carried are the kinds that a container can carry.
 func (c containerSpec) carried() []string {
 	switch c.Type {
-	case "pdf":
+	case "pdf", "jpeg":
 		return pictures
+	case "letter":
+		return []string{string(formats.Letter)}
+	case "declar":
+		return []string{string(formats.TaxReport)}
 	case "xml":
 		if k := c.canonical(); k != nil {
 			return []string{string(k.ID)}
@@ -83,6 +87,9 @@ func messages() []string {
 
 // root says whether the root element of an XML is that of the layout.
 func (p *Profile) root(space, local string) bool {
+	if p.spec.Container.Type == "declar" {
+		return local == "DECLAR"
+	}
 	if p.schema != nil {
 		return space == p.records.Namespace() && local == p.records.Root
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/jpeg"
 	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/formats/sample"
 )
@@ -131,6 +133,14 @@ func kindFiles() map[string][]byte {
 			files[name+".pass."+layout], files[name+".fail."+layout] = written(k, layout, rows), written(k, layout, bad)
 		}
 	}
+	picture := sample.JPEG()
+	files["brama.supporting-document.jpeg.pass.jpg"] = picture
+	files["brama.supporting-document.jpeg.fail.jpg"] = picture[:len(picture)-2]
+	files["brama.letter.pass.txt"] = sample.Letter(january.At, "12-05/17")
+	files["brama.letter.fail.txt"] = []byte("Тема: \nДата: 2026-01-16\n\n")
+	name, report := sample.Report(sample.DemoPayer(), january.At)
+	files[name] = report // passes
+	files["ua.tax.report.fail.xml"] = bytes.Replace(bytes.Replace(report, []byte("<PERIOD_TYPE>1<"), []byte("<PERIOD_TYPE>9<"), 1), []byte("<C_DOC>J05"), []byte("<C_DOC>X05"), 1)
 	return files
 }
 
@@ -230,3 +240,88 @@ func TestLayoutsAgree(t *testing.T) {
 		}
 	}
 }
+
+// Documents that are looked at as a whole: each row changes one thing.
+func TestWholeDocuments(t *testing.T) {
+	t.Parallel()
+	at := january
+	at.Owner = &formats.Owner{EDRPOU: sample.DemoPayer().EDRPOU}
+	name, declar := sample.Report(sample.DemoPayer(), at.At)
+	picture, letter := sample.JPEG(), sample.Letter(at.At, "1")
+	swap := func(b []byte, old, with string) []byte {
+		if !bytes.Contains(b, []byte(old)) {
+			t.Errorf("%q is not in the sample", old)
+		}
+		return bytes.Replace(b, []byte(old), []byte(with), 1)
+	}
+	huge := bytes.Clone(picture)
+	frame := bytes.Index(huge, []byte{0xFF, 0xC0})
+	huge[frame+5], huge[frame+6] = 0xFF, 0xFF
+	lossless := bytes.Clone(picture)
+	lossless[frame+1] = 0xC3
+	for _, c := range []struct {
+		what, name string
+		doc        []byte
+		want       string // rules, in their order; "" passes
+	}{
+		{"report", name, declar, ""},
+		{"report named otherwise", "ZVIT.XML", declar, rp(6)},
+		{"report of another period", strings.Replace(name, "2025", "2024", 1), declar, rp(5)},
+		{"report of another body", name, swap(declar, "<TIN>"+sample.DemoPayer().EDRPOU, "<TIN>00013480"), rp(4) + " " + rp(5)},
+		{"report cut", name, declar[:len(declar)-12], rp(1)},
+		{"report with a DTD", name, swap(declar, "<DECLAR ", "<!DOCTYPE x><DECLAR "), rp(1)},
+		{"report without a body", name, swap(swap(declar, "<DECLARBODY>", "<DECLARHEAD>"), "</DECLARBODY>", "</DECLARHEAD>"), rp(2)},
+		{"report without a field", name, swap(declar, "<C_DOC_STAN>1</C_DOC_STAN>", ""), rp(3)},
+		{"report of the next month", name, swap(declar, "<PERIOD_MONTH>12</PERIOD_MONTH><PERIOD_TYPE>1</PERIOD_TYPE><PERIOD_YEAR>2025", "<PERIOD_MONTH>2</PERIOD_MONTH><PERIOD_TYPE>1</PERIOD_TYPE><PERIOD_YEAR>2026"), rp(7) + " " + rp(5)},
+		{"report filled tomorrow", name, swap(declar, "15012026", "16012026"), rp(8)},
+		{"report with a path", name, swap(declar, "<FILENAME>", "<FILENAME>../"), rp(9)},
+		{"report of nothing", name, swap(swap(declar, "<R01G3>100.00</R01G3>", ""), string(declar[bytes.Index(declar, []byte("<HNAME>")):bytes.Index(declar, []byte("<R01G3>"))]), ""), rp(10)},
+
+		{"picture", "A.JPG", picture, ""},
+		{"picture named as a table", "A.DBF", picture, RuleName},
+		{"picture cut", "A.JPG", picture[:len(picture)-1], jpeg.RuleCut},
+		{"picture with a tail", "A.JPG", append(bytes.Clone(picture), 'x'), jpeg.RuleTrails},
+		{"picture of 65535 lines", "A.JPG", huge, jpeg.RuleSize},
+		{"picture of a rare sort", "A.JPG", lossless, jpeg.RuleProcess},
+		{"picture without a frame", "A.JPG", []byte{0xFF, 0xD8, 0xFF, 0xD9}, jpeg.RuleBroken},
+
+		{"letter", "A.TXT", letter, ""},
+		{"letter in English", "A.TXT", []byte("Subject: account\r\n\r\nText\r\n"), ""},
+		{"letter in another page", "A.TXT", swap(letter, "рах", "\xF0"), "LT-001"},
+		{"letter with a NUL", "A.TXT", swap(letter, "рах", "\x00"), "LT-001"},
+		{"letter without a subject", "A.TXT", swap(letter, " Про уточнення рахунку", ""), "LT-002"},
+		{"letter with a strange head", "A.TXT", swap(letter, "Номер", "Адреса"), "LT-003"},
+		{"letter without a text", "A.TXT", []byte("Тема: x\n"), "LT-004"},
+		{"letter of tomorrow", "A.TXT", swap(letter, "2026-01-15", "2026-01-16"), "LT-005"},
+	} {
+		r := Builtin().Check(at, Options{Name: c.name}, section(c.doc))
+		var got []string
+		for _, f := range r.Findings {
+			got = append(got, f.Rule)
+		}
+		if strings.Join(got, " ") != c.want || !r.Recognised {
+			t.Errorf("%s: %v, want %q: %+v", c.what, got, c.want, r.Findings)
+		}
+	}
+}
+
+// FuzzWhole reads hostile reports, pictures and letters.
+func FuzzWhole(f *testing.F) {
+	_, declar := sample.Report(sample.DemoPayer(), january.At)
+	f.Add(declar)
+	f.Add(sample.JPEG())
+	f.Add(sample.Letter(january.At, "1"))
+	for _, k := range described() {
+		f.Add(sample.XML(k, sample.Rows(k.ID, sample.DemoPayer(), january.At, "1")))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, finding := range Builtin().Check(january, Options{}, section(b)).Findings {
+			if finding.Rule == RuleInternal {
+				t.Error("a fault")
+			}
+		}
+	})
+}
+
+// rp is the id of a rule on reports.
+func rp(n int) string { return fmt.Sprintf("RP-%03d", n) }

@@ -309,7 +309,7 @@ var (
 var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG", "TXT"}
 
 // containers are the types of container.
-var containers = []string{"dbf", "delimited", "fixed", "keyed", "keyvalue", "pdf", "xml"}
+var containers = []string{"dbf", "declar", "delimited", "fixed", "jpeg", "keyed", "keyvalue", "letter", "pdf", "xml"}
 
 // tables are the containers whose records a profile describes field by field.
 func (c containerSpec) table() bool { return c.Type == "dbf" || c.text() }
@@ -378,8 +378,8 @@ func (p *Profile) compile(root *yaml.Node) error {
 	case c.CharOver255 != "" && c.CharOver255 != "clipper":
 		return fail(line("container"), "char_over_255 %q: unknown; write clipper or remove it", c.CharOver255)
 	}
-	if c.Type == "pdf" && (len(s.Rules) > 0 || len(s.FileRules) > 0) {
-		return fail(line("rules"), "a pdf has no records for rules; remove them")
+	if p.records == nil && (len(s.Rules) > 0 || len(s.FileRules) > 0) {
+		return fail(line("rules"), "a container of type %s has no records for rules; remove them", c.Type)
 	}
 	for _, v := range append(slices.Clone(c.Versions), s.Charset.FromLDID...) {
 		if v < 0 || v > 255 {

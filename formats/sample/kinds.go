@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"strings"
 	"time"
 
@@ -217,4 +219,47 @@ func XML(k *kind.Kind, rows []Row) []byte {
 	}
 	fmt.Fprintf(&b, "</%s>\n", k.Root)
 	return b.Bytes()
+}
+
+// JPEG is a small grey picture.
+func JPEG() []byte {
+	m := image.NewGray(image.Rect(0, 0, 64, 48))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i * 7)
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, nil); err != nil {
+		return nil // a buffer does not fail, and the picture is one
+	}
+	return b.Bytes()
+}
+
+// Letter is a free letter dated the Kyiv day of at.
+func Letter(at time.Time, number string) []byte {
+	return []byte("Тема: Про уточнення рахунку\nНомер: " + number + "\nДата: " + formats.KyivDate(at) + "\n\nПросимо уточнити рахунок для надходжень.\n")
+}
+
+// Report is an electronic report of payer for the month before at, with its file
+// name.
+func Report(payer Payer, at time.Time) (name string, content []byte) {
+	day := formats.KyivDate(at)
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return "", nil
+	}
+	period := t.AddDate(0, 0, -t.Day())
+	name = fmt.Sprintf("265500%sJ050010910000000011%s2655.xml", payer.EDRPOU, period.Format("012006"))
+	s := fmt.Sprintf(`<?xml version="1.0" encoding="windows-1251"?>
+<DECLAR xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="J0500109.xsd">
+<DECLARHEAD>
+<TIN>%s</TIN><C_DOC>J05</C_DOC><C_DOC_SUB>001</C_DOC_SUB><C_DOC_VER>9</C_DOC_VER><C_DOC_TYPE>0</C_DOC_TYPE><C_DOC_CNT>1</C_DOC_CNT>
+<C_REG>26</C_REG><C_RAJ>55</C_RAJ><PERIOD_MONTH>%d</PERIOD_MONTH><PERIOD_TYPE>1</PERIOD_TYPE><PERIOD_YEAR>%d</PERIOD_YEAR>
+<C_STI_ORIG>2655</C_STI_ORIG><C_DOC_STAN>1</C_DOC_STAN>
+<LINKED_DOCS><DOC NUM="1" TYPE="2"><C_DOC>J05</C_DOC><C_DOC_SUB>511</C_DOC_SUB><FILENAME>додаток1.xml</FILENAME></DOC></LINKED_DOCS>
+<D_FILL>%s</D_FILL><SOFTWARE>brama</SOFTWARE>
+</DECLARHEAD>
+<DECLARBODY><HNAME>Відділ освіти</HNAME><R01G3>100.00</R01G3></DECLARBODY>
+</DECLAR>
+`, payer.EDRPOU, int(period.Month()), period.Year(), t.Format("02012006"))
+	return name, charset.Windows1251.Encode(s)
 }
