@@ -193,7 +193,10 @@ func Default() *Config {
 		},
 		Backup: Backup{Keep: 35 * 24 * time.Hour},
 		Seal:   Seal{Key: "keys/seal.key", Certificate: "keys/seal.pem", Chain: []string{"keys/seal-ca.pem"}},
-		Trust:  Trust{Dir: "trust"},
+		Trust: Trust{
+			Dir: "trust", Fetch: true, Refresh: time.Minute, Timeout: 10 * time.Second, Size: 64 << 20, Parallel: 4,
+			Retry: 10 * time.Second, AnswerAge: 8 * time.Minute, Ahead: 5 * time.Minute,
+		},
 		Schedule: Schedule{
 			Deadlines:   "@every 1m",
 			Retention:   "30 3 * * *",

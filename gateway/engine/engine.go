@@ -54,13 +54,10 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 	for _, problem := range e.Trust.Problems() {
 		log.Warn("trust file left out", zap.Error(problem))
 	}
-	fresh := freshness(cfg)
+	fresh := Freshness(cfg)
 	var believed gateway.Trust = e.Trust
 	if cfg.Trust.Fetch && !sealless {
-		if e.Evidence, err = trust.NewFetcher(e.Trust, trust.FetchOptions{
-			Cache: cfg.Trust.Cache, Proxy: cfg.Trust.Proxy, Hosts: cfg.Trust.Hosts, Refresh: cfg.Trust.Refresh, Timeout: cfg.Trust.Timeout,
-			Size: int64(cfg.Trust.Size), Parallel: cfg.Trust.Parallel, Retry: cfg.Trust.Retry, Freshness: fresh,
-		}, time.Now, log.Named("trust")); err != nil {
+		if e.Evidence, err = Evidence(cfg, e.Trust, log.Named("trust")); err != nil {
 			return nil, err
 		}
 		believed = e.Evidence
@@ -95,8 +92,16 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 	return e, nil
 }
 
-// freshness is how old evidence may be.
-func freshness(cfg *config.Config) pki.Freshness {
+// Evidence opens what was fetched, beside a trust folder.
+func Evidence(cfg *config.Config, dir *trust.Dir, log *zap.Logger) (*trust.Fetcher, error) {
+	return trust.NewFetcher(dir, trust.FetchOptions{
+		Cache: cfg.Trust.Cache, Proxy: cfg.Trust.Proxy, Hosts: cfg.Trust.Hosts, Refresh: cfg.Trust.Refresh, Timeout: cfg.Trust.Timeout,
+		Size: int64(cfg.Trust.Size), Parallel: cfg.Trust.Parallel, Retry: cfg.Trust.Retry, Freshness: Freshness(cfg),
+	}, time.Now, log)
+}
+
+// Freshness is how old evidence may be.
+func Freshness(cfg *config.Config) pki.Freshness {
 	f := pki.Freshness{Answer: cfg.Trust.AnswerAge, Ahead: cfg.Trust.Ahead, Age: cfg.Trust.MaxAge}
 	if f.Ahead == 0 {
 		f.Ahead = -1 // not at all
