@@ -368,9 +368,6 @@ func (c *Config) resolve() {
 			*p = filepath.Join(dir, *p)
 		}
 	})
-	if c.Trust.Cache == "" {
-		c.Trust.Cache = filepath.Join(c.State, "evidence")
-	}
 	if c.Processor.Socket == "" {
 		c.Processor.Socket = filepath.Join(c.Run, "processor.sock")
 	}

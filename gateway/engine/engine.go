@@ -4,9 +4,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
@@ -95,7 +97,7 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 // Evidence opens what was fetched, beside a trust folder.
 func Evidence(cfg *config.Config, dir *trust.Dir, log *zap.Logger) (*trust.Fetcher, error) {
 	return trust.NewFetcher(dir, trust.FetchOptions{
-		Cache: cfg.Trust.Cache, Proxy: cfg.Trust.Proxy, Hosts: cfg.Trust.Hosts, Refresh: cfg.Trust.Refresh, Timeout: cfg.Trust.Timeout,
+		Cache: cmp.Or(cfg.Trust.Cache, filepath.Join(cfg.State, "evidence")), Proxy: cfg.Trust.Proxy, Hosts: cfg.Trust.Hosts, Refresh: cfg.Trust.Refresh, Timeout: cfg.Trust.Timeout,
 		Size: int64(cfg.Trust.Size), Parallel: cfg.Trust.Parallel, Retry: cfg.Trust.Retry, Freshness: Freshness(cfg),
 	}, time.Now, log)
 }
