@@ -92,7 +92,7 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		Overdue:    !it.Deadline.IsZero() && !now.Before(it.Deadline),
 		Superseded: readNote(it.Note).Superseded,
 		Prior:      before,
-		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(), Validate: g.Validate, Keys: g.Keys,
+		Trust:      g.Trust.Snapshot(), Freshness: g.Freshness, Profiles: g.Profiles(), Validate: g.Validate, Keys: g.Keys,
 	}
 	for _, p := range parts {
 		if p.Role != RoleDocument && p.Role != RoleSignature && p.Role != RoleContainer {
@@ -110,6 +110,9 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		return fmt.Errorf("submission %s: ledger: %w", id, before.err)
 	}
 	v.prior = before
+	if g.seek(it, &v) {
+		return nil
+	}
 	if v.away != nil && it.State != StateHeld { // once is enough
 		g.Log.Warn("signatures not judged; the document is held", zap.Stringer("submission", id), zap.Error(v.away))
 	}
