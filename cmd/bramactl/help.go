@@ -30,7 +30,8 @@ func init() {
 		{"spool retry", "ID --reason TEXT", formats.Text{UK: "повернути мертвий документ до черги", EN: "put a dead document back into the queue"}, spoolRetry},
 		{"spool bury", "ID --reason TEXT", formats.Text{UK: "вилучити документ із черги до рішення людини", EN: "take a document out of the queue until a person decides"}, spoolBury},
 		{"spool release", "ID --reason TEXT", formats.Text{UK: "забрати оренду в обробника або негайно перевірити відкладений", EN: "take a lease back, or examine a held document at once"}, spoolRelease},
-		{"statement put", "--client ID [--name NAME] FILE", formats.Text{UK: "передати клієнтові виписку", EN: "give a client a statement"}, statementPut},
+		{"statement put", "--client ID [--name NAME] [--kind KIND] FILE", formats.Text{UK: "передати клієнтові виписку або інший документ", EN: "give a client a statement or another document"}, statementPut},
+		{"statement render", "--format FORMAT [--charset PAGE] [--at TIME] [--profile FILE] [--out FILE] FILE", formats.Text{UK: "показати канонічний документ у форматі клієнта", EN: "render a canonical document as a client gets it"}, statementRender},
 
 		{"reconcile", "[DAY] [--closed]", formats.Text{UK: "звірка дня: що надійшло, що завершено, що відкрите, чи підряд номери виписок", EN: "reconcile a day: what came in, what has ended, what is open, whether statement numbers follow on each other"}, reconcile},
 		{"trust add", "[--anchor] FILE...", formats.Text{UK: "додати корінь довіри (--anchor) або проміжний сертифікат, CRL", EN: "add a trust anchor (--anchor), or an intermediate certificate, a CRL"}, trustAdd},
