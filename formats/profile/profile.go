@@ -24,6 +24,7 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/dbf"
+	"github.com/brama-gateway/brama/formats/jsondoc"
 	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/formats/text"
 )
@@ -39,6 +40,7 @@ type Profile struct {
 	page      *charset.Page
 	dbf       dbf.Options
 	text      text.Options
+	json      jsondoc.Options
 	fields    map[string]string // canonical path -> source name
 	declared  map[string]bool   // source names, lower case
 	rules     []rule
@@ -144,7 +146,8 @@ func (s *Set) Kinds() []formats.Kind {
 // Ref is the name, version and digest of a profile, for receipts.
 func (p *Profile) Ref() formats.ProfileRef { return p.ref }
 
-// family is how the container is told by its first bytes: dbf, xml, pdf or text.
+// family is how the container is told by its first bytes: dbf, xml, pdf, json or
+// text.
 func (p *Profile) family() string {
 	if p.spec.Container.text() {
 		return "text"
@@ -275,13 +278,15 @@ func (c *check) all() {
 		c.text(p, lines)
 	case "xml":
 		c.pain001(p)
+	case "json":
+		c.json(p)
 	case "pdf":
 		c.pdf()
 	}
 }
 
 // extensions that promise a container.
-var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf", ".txt": "text", ".csv": "text", ".dat": "text"}
+var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf", ".txt": "text", ".csv": "text", ".dat": "text", ".json": "json"}
 
 // container tells by the first bytes what holds the document. A name's extension
 // is asked only where the bytes say nothing.
@@ -304,6 +309,9 @@ func (c *check) container() (string, bool) {
 	}
 	if p := c.set.find(c.options.Profile); p != nil {
 		return p.family(), true
+	}
+	if strings.HasPrefix(begin, "{") || strings.HasPrefix(begin, "[") {
+		return "json", true
 	}
 	if p, _ := c.recogniseText(c.candidates("text")); p != nil {
 		return "text", true
