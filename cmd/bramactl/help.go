@@ -32,6 +32,7 @@ func init() {
 		{"spool release", "ID --reason TEXT", formats.Text{UK: "забрати оренду в обробника або негайно перевірити відкладений", EN: "take a lease back, or examine a held document at once"}, spoolRelease},
 		{"statement put", "--client ID [--name NAME] FILE", formats.Text{UK: "передати клієнтові виписку", EN: "give a client a statement"}, statementPut},
 
+		{"reconcile", "[DAY] [--closed]", formats.Text{UK: "звірка дня: що надійшло, що завершено, що відкрите, чи підряд номери виписок", EN: "reconcile a day: what came in, what has ended, what is open, whether statement numbers follow on each other"}, reconcile},
 		{"trust add", "[--anchor] FILE...", formats.Text{UK: "додати корінь довіри (--anchor) або проміжний сертифікат, CRL", EN: "add a trust anchor (--anchor), or an intermediate certificate, a CRL"}, trustAdd},
 		{"trust list", "", formats.Text{UK: "корені довіри та допоміжні матеріали", EN: "anchors and material"}, trustList},
 
