@@ -46,8 +46,9 @@ type Case struct {
 	Superseded bool          // another document took its place while it waited
 	Trust      *pki.Store
 	Profiles   *profile.Set
-	Profile    string // forced, for tools; empty: found by content and name
-	FormatOnly bool   // for tools: signatures and policy are not looked at
+	Lists      formats.Lists // classifiers; nil: none
+	Profile    string        // forced, for tools; empty: found by content and name
+	FormatOnly bool          // for tools: signatures and policy are not looked at
 	Validate   Validator
 
 	Keys []enveloped.Key // of the gateway, for what arrives encrypted to it; none: that is refused
@@ -404,7 +405,7 @@ func (c *Case) check(doc *io.SectionReader) *formats.Report {
 	if doc == nil {
 		return nil
 	}
-	ctx := formats.Context{At: c.At}
+	ctx := formats.Context{At: c.At, Lists: c.Lists}
 	o := profile.Options{Name: documentName(c.Document), Profile: c.Profile, MaxFindings: MaxFindings}
 	if c.Entry != nil {
 		ctx.Owner = &formats.Owner{EDRPOU: c.Entry.EDRPOU, Accounts: c.Entry.Accounts}

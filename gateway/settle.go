@@ -82,7 +82,7 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		Document: it.Name, Entry: entry, Received: it.Received, At: now,
 		Overdue:    !it.Deadline.IsZero() && !now.Before(it.Deadline),
 		Superseded: readNote(it.Note).Superseded,
-		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(), Validate: g.Validate, Keys: g.Keys,
+		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(), Lists: g.Classifiers(), Validate: g.Validate, Keys: g.Keys,
 	}
 	for _, p := range parts {
 		if p.Role != RoleDocument && p.Role != RoleSignature && p.Role != RoleContainer {

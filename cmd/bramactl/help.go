@@ -36,7 +36,7 @@ func init() {
 		{"trust add", "[--anchor] FILE...", formats.Text{UK: "додати корінь довіри (--anchor) або проміжний сертифікат, CRL", EN: "add a trust anchor (--anchor), or an intermediate certificate, a CRL"}, trustAdd},
 		{"trust list", "", formats.Text{UK: "корені довіри та допоміжні матеріали", EN: "anchors and material"}, trustList},
 
-		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME]", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
+		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME] [--list NAME=FILE]...", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
 		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--tolerate FLAG,...]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},
 		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached] [-o OUT] FILE", formats.Text{UK: "підписати файл; OUT - FILE.p7s", EN: "sign a file; OUT is FILE.p7s"}, signFile},
 		{"receipt verify", "FILE.json [--anchor FILE...] [--seal FILE] [--document FILE] [--proof FILE [--key KEY]] [--material DIR] [--at TIME]", formats.Text{UK: "перевірити печатку на квитанції та її запис у журналі", EN: "verify the seal of a receipt, and its record in the journal"}, receiptVerify},
@@ -53,6 +53,10 @@ func init() {
 		{"profile explain", "[NAME]", formats.Text{UK: "чого вимагає формат документа", EN: "what a document's layout demands"}, profileExplain},
 		{"profile check", "FILE.yaml [--sample DOCUMENT [--expect WANT.json]] [--at TIME]", formats.Text{UK: "перевірити власний опис формату та зразок за ним", EN: "check a profile of one's own, and a sample by it"}, profileCheck},
 		{"profile infer", "FILE.dbf", formats.Text{UK: "чернетка опису формату з таблиці DBF", EN: "draft a profile from a DBF table"}, profileInfer},
+
+		{"classifier import", "FILE --list NAME [--from DATE] [--code COLUMN] [--name COLUMN] [--charset PAGE] [--pad N]", formats.Text{UK: "внести довідник кодів (DBF, CSV); з DATE діє саме він", EN: "bring in a code list (DBF, CSV); from DATE it is the one in force"}, classifierImport},
+		{"classifier list", "", formats.Text{UK: "довідники кодів у шлюзі", EN: "the code lists in the gateway"}, classifierList},
+		{"classifier show", "NAME", formats.Text{UK: "коди довідника та коли вони діють", EN: "the codes of a list, and when they are in force"}, classifierShow},
 
 		{"demo", "[--once] [--dir DIR]", formats.Text{UK: "увесь шлях документа на цій машині, крок за кроком", EN: "the whole way of a document on this machine, step by step"}, demo},
 		{"version", "", formats.Text{UK: "версія", EN: "version"}, version},

@@ -268,6 +268,7 @@ func (d *daemon) reload(ctx context.Context) error {
 	defer d.reloading.Unlock()
 	read, err := loadConfig(d.cfg.File())
 	if err != nil {
+		_, _ = d.Profiles.Refresh() // err has its problems; the status is to have them too
 		return err
 	}
 	before := d.live.Load()
@@ -319,6 +320,12 @@ func (d *daemon) alive(ctx context.Context) error {
 		}
 		if _, err := d.Trust.Reload(); err != nil {
 			d.log.Error("trust not read anew; what was read before stays", zap.Error(err))
+		}
+		switch changed, err := d.Profiles.Refresh(); {
+		case err != nil:
+			d.log.Error("profiles that do not hold; those before stay", zap.Error(err))
+		case changed:
+			d.log.Info("profiles read anew")
 		}
 		if watched {
 			d.tell(d.notify.Alive())
@@ -391,6 +398,12 @@ func (d *daemon) describe(s *admin.Status) {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: "BACKUP", Text: formats.Text{
 			UK: "Остання резервна копія не вдалася: " + (*err).Error(),
 			EN: "The last backup failed: " + (*err).Error(),
+		}})
+	}
+	if wrong := d.Profiles.Problems(); len(wrong) > 0 {
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "PROFILES", Text: formats.Text{
+			UK: "Профілі з помилками не діють (діють попередні): " + strings.Join(wrong, "; "),
+			EN: "Profiles that do not hold are not in force (those before are): " + strings.Join(wrong, "; "),
 		}})
 	}
 	if keys := d.restart.Load(); keys != nil && len(*keys) > 0 {

@@ -64,7 +64,7 @@ func Load(fsys fs.FS) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{}
+	var list []*Profile
 	for _, file := range files {
 		content, err := fs.ReadFile(fsys, file)
 		if err != nil {
@@ -74,8 +74,17 @@ func Load(fsys fs.FS) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
+		list = append(list, p)
+	}
+	return NewSet(list)
+}
+
+// NewSet is a set of profiles, of which no two may have one name.
+func NewSet(profiles []*Profile) (*Set, error) {
+	s := &Set{}
+	for _, p := range profiles {
 		if q := s.find(p.ref.Name); q != nil {
-			return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", file, p.ref.Name, q.file)
+			return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", p.file, p.ref.Name, q.file)
 		}
 		s.profiles = append(s.profiles, p)
 	}

@@ -22,13 +22,14 @@ import (
 func (c *check) pain001(p *Profile) {
 	message := p.spec.Container.Message
 	field := func(path string) string { return iso20022.FieldOf(message, path) }
-	site := p.site(field, c.add)
+	site := p.site(c.context, field, c.add)
 	c.report.Message, c.report.Entries = iso20022.Check(c.context, c.doc, iso20022.Options{
 		Message:     message,
 		MaxRecords:  p.spec.Limits.MaxRecords,
 		MaxFindings: c.options.MaxFindings,
 		Each:        func(o *payment.Order) { site.check(o, map[string]any{}) },
 	}, c.add)
+	site.end(c.report.OK())
 }
 
 func (c *check) pdf() { pdf.Check(c.doc, c.add) }
@@ -120,9 +121,12 @@ func (c *check) records(p *Profile, columns []column, from source) {
 		return path
 	}
 	checker := p.records.Start(kind.Run{Context: c.context, Add: c.add, Field: field, Absent: p.spec.Absent})
-	site := p.site(field, c.add)
+	site := p.site(c.context, field, c.add)
 	whole := true
-	defer func() { c.report.Entries = checker.End(whole) }()
+	defer func() {
+		c.report.Entries = checker.End(whole)
+		site.end(whole)
+	}()
 	row := row{check: c, profile: p, from: from}
 	row.lines, _ = from.(lined)
 	for {

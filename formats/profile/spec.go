@@ -35,6 +35,8 @@ type spec struct {
 	Absent    []string       `yaml:"absent"`
 	Rules     []ruleSpec     `yaml:"rules"`
 	FileRules []fileRuleSpec `yaml:"file_rules"`
+	// References hold fields to classifiers and to the sender's register entry.
+	References []referenceSpec `yaml:"references"`
 	// Refuse says why no document of this layout is taken. Such a profile is there
 	// so that the sender is told what to do instead.
 	Refuse formats.Text `yaml:"refuse"`
@@ -81,8 +83,8 @@ type fieldSpec struct {
 	Optional bool     `yaml:"optional"` // the field may be missing from the table
 	Max      int64    `yaml:"max"`      // characters; of money: kopecks
 	Min      int64    `yaml:"min"`
-	Pad      int      `yaml:"pad"`  // digits: zeros on the left up to so many
-	Unit     string   `yaml:"unit"` // of money: kopeck or hryvnia
+	Pad      int      `yaml:"pad"`      // digits: zeros on the left up to so many
+	Unit     string   `yaml:"unit"`     // of money: kopeck or hryvnia
 	Decimals int      `yaml:"decimals"` // of money in hryvnias: digits after the point; those beyond two must be zeros
 	Format   string   `yaml:"format"`
 	Values   []string `yaml:"values"`
@@ -115,12 +117,31 @@ type ruleSpec struct {
 type fileRuleSpec struct {
 	ID       string       `yaml:"id"`
 	Unique   []string     `yaml:"unique"` // canonical paths whose values together occur once
-	Sum      string       `yaml:"sum"`    // amount
-	Max      int64        `yaml:"max"`    // kopecks
+	Sum      string       `yaml:"sum"`    // a path of money: all records together
+	Max      int64        `yaml:"max"`    // of sum: kopecks, at most
+	Total    string       `yaml:"total"`  // of sum: a path of money that holds the file's total, the same in each record
+	Sorted   []string     `yaml:"sorted"` // canonical paths by which the records come in order
 	Severity string       `yaml:"severity"`
 	Message  formats.Text `yaml:"message"`
 
 	line int
+}
+
+type referenceSpec struct {
+	Field    string       `yaml:"field"` // canonical path
+	List     string       `yaml:"list"`  // a classifier's name, client.accounts or client.edrpou
+	Severity string       `yaml:"severity"`
+	Message  formats.Text `yaml:"message"` // may be left out
+
+	line     int
+	at       int
+	severity formats.Severity
+}
+
+func (r *referenceSpec) UnmarshalYAML(node *yaml.Node) error {
+	type plain referenceSpec
+	r.line = node.Line
+	return node.Decode((*plain)(r))
 }
 
 // names is one name or a list of them.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -46,6 +47,14 @@ type Operator interface {
 	// would change.
 	ApplyClients(ctx context.Context, files []File, dryRun bool) ([]Change, error)
 	DisableClient(ctx context.Context, id client.ID, reason string) error
+
+	// Classifiers are the code lists, by name.
+	Classifiers(context.Context) ([]ClassifierRow, error)
+	// Classifier is one list with all its codes.
+	Classifier(ctx context.Context, name string) ([]classifier.Entry, error)
+	// ImportClassifier makes the entries a list's from a day on (ISO 8601; empty:
+	// they are all of it).
+	ImportClassifier(ctx context.Context, name string, entries []classifier.Entry, from string) (ClassifierRow, error)
 
 	SpoolList(context.Context, Filter) ([]Row, error)
 	SpoolShow(context.Context, spool.ID) (Item, error)
@@ -82,6 +91,14 @@ type ClientRow struct {
 	Keys        int       `json:"keys"` // SSH keys
 	Signatories int       `json:"signatories"`
 	Folder      bool      `json:"folder"`
+}
+
+// ClassifierRow is a code list in a list.
+type ClassifierRow struct {
+	Name    string `json:"name"`
+	Entries int    `json:"entries"`
+	InForce int    `json:"inForce"` // codes that are in force today
+	SHA256  string `json:"sha256"`  // of the list as it is kept, as in the journal
 }
 
 // Change is what applying files does to one client.
