@@ -56,7 +56,9 @@ func TestOwnLayout(t *testing.T) {
 		return s.receipt(c, name+".p7s")
 	}
 	day := time.Now().In(gateway.Kyiv).Format("02.01.2006")
-	row := func(n int, sum, kekv string) string { return fmt.Sprintf("%d~%s~%s~%s~For services", n, day, sum, kekv) }
+	row := func(n int, sum, kekv string) string {
+		return fmt.Sprintf("%d~%s~%s~%s~For services", n, day, sum, kekv)
+	}
 	hangup := func(said string) {
 		t.Helper()
 		before := strings.Count(p.said(), said)

@@ -55,6 +55,7 @@ type Profile struct {
 // use. The zero value recognises nothing.
 type Set struct {
 	profiles []*Profile // by name
+	layouts  []*Layout  // those that are written
 }
 
 // Load reads and compiles every *.yaml file at the root of fsys. It stops at the
@@ -64,36 +65,94 @@ func Load(fsys fs.FS) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []*Profile
+	var sets []*Set
 	for _, file := range files {
 		content, err := fs.ReadFile(fsys, file)
 		if err != nil {
 			return nil, err
 		}
-		p, err := parse(file, content)
+		one, err := One(file, content)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, p)
+		sets = append(sets, one)
 	}
-	return NewSet(list)
+	return Union(sets...)
 }
 
-// NewSet is a set of profiles, of which no two may have one name.
-func NewSet(profiles []*Profile) (*Set, error) {
+// One is the set of one profile of either direction; file is its name for messages.
+func One(file string, content []byte) (*Set, error) {
+	p, l, err := parse(file, content)
+	switch {
+	case err != nil:
+		return nil, err
+	case l != nil:
+		return &Set{layouts: []*Layout{l}}, nil
+	}
+	return &Set{profiles: []*Profile{p}}, nil
+}
+
+// Union is the profiles of all the sets, of which no two may have one name.
+func Union(sets ...*Set) (*Set, error) {
 	s := &Set{}
-	for _, p := range profiles {
-		if q := s.find(p.ref.Name); q != nil {
-			return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", p.file, p.ref.Name, q.file)
+	for _, one := range sets {
+		for _, l := range one.layouts {
+			if q := s.Layout(l.ref.Name); q != nil {
+				return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", l.file, l.ref.Name, q.file)
+			}
+			s.layouts = append(s.layouts, l)
 		}
-		s.profiles = append(s.profiles, p)
+		for _, p := range one.profiles {
+			if q := s.find(p.ref.Name); q != nil {
+				return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", p.file, p.ref.Name, q.file)
+			}
+			s.profiles = append(s.profiles, p)
+		}
 	}
 	slices.SortFunc(s.profiles, func(a, b *Profile) int { return strings.Compare(a.ref.Name, b.ref.Name) })
 	return s, nil
 }
 
 // Parse compiles the text of one profile; file is its name for messages.
-func Parse(file string, content []byte) (*Profile, error) { return parse(file, content) }
+func Parse(file string, content []byte) (*Profile, error) {
+	p, l, err := parse(file, content)
+	if l != nil {
+		return nil, fmt.Errorf("%s: profile %q: is of the direction out, nothing is read by it", file, l.ref.Name)
+	}
+	return p, err
+}
+
+// ParseLayout compiles the text of one profile of the direction out.
+func ParseLayout(file string, content []byte) (*Layout, error) {
+	p, l, err := parse(file, content)
+	if p != nil {
+		return nil, fmt.Errorf("%s: profile %q: is not of the direction out, nothing is written by it", file, p.ref.Name)
+	}
+	return l, err
+}
+
+// Read compiles the text of one profile of either direction: one of the two is nil.
+func Read(file string, content []byte) (*Profile, *Layout, error) { return parse(file, content) }
+
+// Layout is the layout of that name that documents are written in, or nil.
+func (s *Set) Layout(name string) *Layout {
+	for _, l := range s.layouts {
+		if l.ref.Name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// Layouts are the names of the layouts that documents are written in, sorted.
+func (s *Set) Layouts() []string {
+	var list []string
+	for _, l := range s.layouts {
+		list = append(list, l.ref.Name)
+	}
+	slices.Sort(list)
+	return list
+}
 
 var builtin = sync.OnceValue(func() *Set {
 	sub, err := fs.Sub(configs.Profiles, "profiles")
@@ -112,7 +171,12 @@ func Builtin() *Set { return builtin() }
 
 // With returns the profiles of both sets; of two with one name, other's.
 func (s *Set) With(other *Set) *Set {
-	both := &Set{profiles: slices.Clone(other.profiles)}
+	both := &Set{profiles: slices.Clone(other.profiles), layouts: slices.Clone(other.layouts)}
+	for _, l := range s.layouts {
+		if both.Layout(l.ref.Name) == nil {
+			both.layouts = append(both.layouts, l)
+		}
+	}
 	for _, p := range s.profiles {
 		if both.find(p.ref.Name) == nil {
 			both.profiles = append(both.profiles, p)
@@ -168,9 +232,12 @@ func (p *Profile) kind() formats.Kind { return formats.Kind(p.spec.Kind) }
 
 // Explain describes a profile for people: what it is and which field goes where.
 func (s *Set) Explain(name string) (formats.Text, error) {
+	if l := s.Layout(name); l != nil {
+		return l.Explain(), nil
+	}
 	p := s.find(name)
 	if p == nil {
-		return formats.Text{}, fmt.Errorf("profile %q: unknown; %s", name, didYouMean(name, s.Names()))
+		return formats.Text{}, fmt.Errorf("profile %q: unknown; %s", name, didYouMean(name, append(s.Names(), s.Layouts()...)))
 	}
 	var uk, en strings.Builder
 	fmt.Fprintf(&uk, "%s (%s, версія %s)\nвид документа: %s\nконтейнер: %s %s\nсторінка: %s\n", p.spec.Title.UK, p.ref.Name, p.ref.Version, p.spec.Kind, p.spec.Container.Type, p.spec.Container.Message, p.spec.Charset.Name)

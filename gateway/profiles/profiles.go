@@ -23,15 +23,15 @@ type Profiles struct {
 	set atomic.Pointer[profile.Set]
 
 	mu       sync.Mutex
-	good     map[string]*profile.Profile // by file: the last one that held
-	seen     string                      // what the folder looked like
+	good     map[string]*profile.Set // by file: the last one that held
+	seen     string                  // what the folder looked like
 	problems []string
 }
 
 // Open reads the built-in profiles and those in dir; an empty dir is none. Here a
 // profile that does not hold is an error: nothing was good before it.
 func Open(dir string) (*Profiles, error) {
-	p := &Profiles{dir: dir, good: map[string]*profile.Profile{}}
+	p := &Profiles{dir: dir, good: map[string]*profile.Set{}}
 	return p, p.Reload()
 }
 
@@ -54,7 +54,7 @@ func (p *Profiles) reload() error {
 		return err
 	}
 	p.seen = p.look()
-	good := map[string]*profile.Profile{}
+	good := map[string]*profile.Set{}
 	var wrong []error
 	for _, file := range files {
 		q, err := p.read(file)
@@ -66,7 +66,7 @@ func (p *Profiles) reload() error {
 		}
 		good[file] = q
 	}
-	own, clash := profile.NewSet(slices.Collect(inOrder(good)))
+	own, clash := profile.Union(slices.Collect(inOrder(good))...)
 	if clash != nil { // nobody can say which of two is meant
 		wrong = append(wrong, clash)
 	} else {
@@ -80,17 +80,17 @@ func (p *Profiles) reload() error {
 	return errors.Join(wrong...)
 }
 
-func (p *Profiles) read(file string) (*profile.Profile, error) {
+func (p *Profiles) read(file string) (*profile.Set, error) {
 	text, err := fs.ReadFile(os.DirFS(p.dir), file)
 	if err != nil {
 		return nil, err
 	}
-	return profile.Parse(file, text)
+	return profile.One(file, text)
 }
 
 // inOrder gives the profiles by their files' names.
-func inOrder(m map[string]*profile.Profile) func(func(*profile.Profile) bool) {
-	return func(yield func(*profile.Profile) bool) {
+func inOrder(m map[string]*profile.Set) func(func(*profile.Set) bool) {
+	return func(yield func(*profile.Set) bool) {
 		var names []string
 		for name := range m {
 			names = append(names, name)
