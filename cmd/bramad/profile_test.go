@@ -85,7 +85,7 @@ func TestOwnLayout(t *testing.T) {
 
 	s.write(s.path("profiles", "own.yaml"), strings.Replace(ownLayout, "amount <", "ammount <", 1))
 	hangup("not reloaded")
-	if said := s.ctl("status"); !strings.Contains(said, "own.yaml:17") {
+	if said := s.ctl("status"); !strings.Contains(said, `own.yaml:16: rule SITE-001: expr: unknown name ammount (1:1); did you mean "amount"?`) {
 		t.Errorf("status does not tell of the bad profile: %s", said)
 	}
 	if r := send("A4.TXT", row(4, "10.00", "2273")); r.Outcome != gateway.Accepted {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -121,6 +122,30 @@ func firstLine(err error) error {
 	return errors.New(s)
 }
 
+var unknownName = regexp.MustCompile(`unknown (?:name|field) (\w+)`)
+
+// explained is what an expression's error says, with the nearest name that there is.
+func (p *Profile) explained(err error) error {
+	err = firstLine(err)
+	m := unknownName.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	names := []string{"raw", "record", "days", "day", "digits", "bank"}
+	for _, path := range p.records.Paths() {
+		party, part, _ := strings.Cut(path, ".")
+		names = append(names, party)
+		if part != "" {
+			names = append(names, part)
+		}
+	}
+	for i := range p.spec.Record {
+		names = append(names, p.spec.Record[i].Src...)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("%w; %s", err, didYouMean(m[1], slices.Compact(names)))
+}
+
 func (p *Profile) compileRules(fail failer) error {
 	if p.records == nil {
 		return nil
@@ -141,11 +166,11 @@ func (p *Profile) compileRules(fail failer) error {
 			return fail(s.line, "rule %s: field %q: no such path; %s", s.ID, s.Field, didYouMean(s.Field, p.records.Paths()))
 		}
 		if r.expr, err = expr.Compile(s.Expr, options...); err != nil {
-			return fail(s.line, "rule %s: expr: %w", s.ID, firstLine(err))
+			return fail(s.line, "rule %s: expr: %w", s.ID, p.explained(err))
 		}
 		if s.When != "" {
 			if r.when, err = expr.Compile(s.When, options...); err != nil {
-				return fail(s.line, "rule %s: when: %w", s.ID, firstLine(err))
+				return fail(s.line, "rule %s: when: %w", s.ID, p.explained(err))
 			}
 		}
 		p.rules = append(p.rules, r)
