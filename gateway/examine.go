@@ -48,6 +48,7 @@ type Case struct {
 	Profiles   *profile.Set
 	Lists      formats.Lists // classifiers; nil: none
 	Profile    string        // forced, for tools; empty: found by content and name
+	Prior      formats.Prior // what was accepted before of the client; nil: references are not looked up
 	FormatOnly bool          // for tools: signatures and policy are not looked at
 	Validate   Validator
 
@@ -80,6 +81,7 @@ type Verdict struct {
 	Persons  []string `json:"persons,omitempty"`  // who signed, as the duplicate index knows them
 	Evidence []string `json:"evidence,omitempty"` // SHA-256 of the revocation data used
 
+	prior     *prior        // what was asked of the ledger
 	missing   []pki.Missing // what to fetch evidence of
 	fault     string        // where we panicked; for the log
 	away      error         // why there is no verdict on a signature; for the log
@@ -408,7 +410,7 @@ func (c *Case) check(v *Verdict, doc *io.SectionReader) *formats.Report {
 	if doc == nil {
 		return nil
 	}
-	ctx := formats.Context{At: c.At, Lists: c.Lists}
+	ctx := formats.Context{At: c.At, Prior: c.Prior, Lists: c.Lists}
 	o := profile.Options{Name: c.layoutName(v), Profile: c.Profile, MaxFindings: MaxFindings}
 	if c.Entry != nil {
 		ctx.Owner = &formats.Owner{EDRPOU: c.Entry.EDRPOU, Accounts: c.Entry.Accounts}

@@ -45,6 +45,7 @@ func sampleFiles() map[string][]byte {
 	}
 	maps.Copy(files, layoutFiles(orders, bad))
 	maps.Copy(files, engineFiles(orders, bad))
+	maps.Copy(files, kindFiles())
 	return files
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
-	"github.com/brama-gateway/brama/formats/iso20022"
 	"github.com/brama-gateway/brama/formats/jsondoc"
 	"github.com/brama-gateway/brama/formats/text"
 )
@@ -334,7 +333,7 @@ var (
 var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG", "TXT", "JSON", "REF"}
 
 // containers are the types of container.
-var containers = []string{"dbf", "delimited", "fixed", "json", "keyed", "keyvalue", "pdf", "xml"}
+var containers = []string{"dbf", "declar", "delimited", "fixed", "jpeg", "json", "keyed", "keyvalue", "letter", "pdf", "xml"}
 
 // tables are the containers whose records a profile describes field by field.
 func (c containerSpec) table() bool { return c.Type == "dbf" || c.Type == "json" || c.text() }
@@ -383,11 +382,13 @@ func (p *Profile) compile(root *yaml.Node) error {
 
 	c := s.Container
 	switch {
-	case c.Type == "xml" && !slices.Contains(iso20022.Messages(), c.Message):
-		return fail(line("container"), "container message %q: unknown; write %s", c.Message, strings.Join(iso20022.Messages(), " or "))
+	case c.Type == "xml" && !slices.Contains(messages(), c.Message):
+		return fail(line("container"), "container message %q: unknown; %s", c.Message, didYouMean(c.Message, messages()))
+	case c.Type == "xml" && (s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != ""):
+		return fail(line("charset"), "charset: an XML says itself how it is encoded; remove it")
 	case c.Type != "xml" && c.Message != "":
 		return fail(line("container"), "container message: only for type xml; remove it")
-	case !c.table() && (len(s.Record) > 0 || s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != "" || len(s.Absent) > 0):
+	case !c.table() && c.canonical() == nil && (len(s.Record) > 0 || s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != "" || len(s.Absent) > 0):
 		return fail(line("container"), "a container of type %s has no charset, record or absent; remove them", c.Type)
 	case c.Type != "dbf" && (len(c.Versions) > 0 || c.CharOver255 != "" || len(s.Charset.FromLDID) > 0):
 		return fail(line("container"), "versions, char_over_255 and from_ldid: only for type dbf; remove them")
@@ -405,12 +406,17 @@ func (p *Profile) compile(root *yaml.Node) error {
 	case c.CharOver255 != "" && c.CharOver255 != "clipper":
 		return fail(line("container"), "char_over_255 %q: unknown; write clipper or remove it", c.CharOver255)
 	}
-	if c.Type == "pdf" && (len(s.Rules) > 0 || len(s.FileRules) > 0) {
-		return fail(line("rules"), "a pdf has no records for rules; remove them")
+	if p.records == nil && (len(s.Rules) > 0 || len(s.FileRules) > 0) {
+		return fail(line("rules"), "a container of type %s has no records for rules; remove them", c.Type)
 	}
 	for _, v := range append(slices.Clone(c.Versions), s.Charset.FromLDID...) {
 		if v < 0 || v > 255 {
 			return fail(line("container"), "byte %d: want 0x00 to 0xFF", v)
+		}
+	}
+	if k := c.canonical(); k != nil {
+		if err := p.compileXML(fail, line, k); err != nil {
+			return err
 		}
 	}
 	if c.table() {
@@ -513,7 +519,7 @@ func (p *Profile) compileFields(fail failer) error {
 			}
 		}
 		switch {
-		case f.Check && (f.To != "" || f.Type == "money" || f.Type == "text"):
+		case f.Check && (f.To != "" || isMoney(f.Type) || f.Type == "text"):
 			return fail(f.line, "check: such a field has no \"to\" and a type that can be checked; remove one of them")
 		case f.To == "" && len(f.Values) == 0 && !f.Check:
 			return fail(f.line, "to: missing; write a canonical path, or values, or ignore: true")
@@ -521,9 +527,9 @@ func (p *Profile) compileFields(fail failer) error {
 			return fail(f.line, "to %q: no such path; %s", f.To, didYouMean(f.To, p.records.Paths()))
 		case f.To != "" && p.fields[f.To] != "":
 			return fail(f.line, "to %q: filled twice", f.To)
-		case f.To != "" && p.records.Fields[f.at].Money() != (f.Type == "money"), f.To == "" && f.Type == "money":
+		case f.To != "" && p.records.Fields[f.at].Money() != isMoney(f.Type), f.To == "" && isMoney(f.Type):
 			return fail(f.line, "type %q: a path of a sum, and only such a one, is money", f.Type)
-		case f.Type == "money" && f.Unit != "kopeck" && f.Unit != "hryvnia":
+		case isMoney(f.Type) && f.Unit != "kopeck" && f.Unit != "hryvnia":
 			return fail(f.line, "unit %q: write kopeck or hryvnia", f.Unit)
 		case f.Decimals != 0 && (f.Unit != "hryvnia" || f.Decimals < 3 || f.Decimals > 9):
 			return fail(f.line, "decimals %d: only for money in hryvnias, from 3 to 9", f.Decimals)
