@@ -333,7 +333,7 @@ func (c *Case) material() *pki.Store {
 	if len(more) == 0 {
 		return c.Trust
 	}
-	return pki.NewStore(c.Trust.Anchors(), append(slices.Clone(c.Trust.Certificates()), more...), c.Trust.CRLs())
+	return c.Trust.With(more, nil)
 }
 
 // judge writes what validation found of one file into the verdict.

@@ -32,8 +32,10 @@ func init() {
 		{"spool release", "ID --reason TEXT", formats.Text{UK: "забрати оренду в обробника або негайно перевірити відкладений", EN: "take a lease back, or examine a held document at once"}, spoolRelease},
 		{"statement put", "--client ID [--name NAME] FILE", formats.Text{UK: "передати клієнтові виписку", EN: "give a client a statement"}, statementPut},
 
-		{"trust add", "[--anchor] FILE...", formats.Text{UK: "додати корінь довіри (--anchor) або проміжний сертифікат, CRL", EN: "add a trust anchor (--anchor), or an intermediate certificate, a CRL"}, trustAdd},
-		{"trust list", "", formats.Text{UK: "корені довіри та допоміжні матеріали", EN: "anchors and material"}, trustList},
+		{"trust add", "[--anchor] FILE... | --list FILE|URL --signer-sha256 HEX | --bundle FILE --sha256 HEX [--anchor]", formats.Text{UK: "додати корінь довіри (--anchor), проміжний сертифікат чи CRL, довірчий список або набір сертифікатів", EN: "add a trust anchor (--anchor), an intermediate certificate or a CRL, a list of trusted services, a bundle"}, trustAdd},
+		{"trust list", "[--lists]", formats.Text{UK: "кому довіряємо, відколи, доки й чому; допоміжні матеріали", EN: "who is believed, from when to when and why; material"}, trustList},
+		{"trust update", "", formats.Text{UK: "перечитати довірчі списки з їхніх джерел", EN: "read the lists of trusted services again from their sources"}, trustUpdate},
+		{"trust remove", "LIST", formats.Text{UK: "більше не зважати на довірчий список", EN: "stop the use of a list of trusted services"}, trustRemove},
 
 		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME]", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
 		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--tolerate FLAG,...]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},

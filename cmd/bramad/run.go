@@ -379,6 +379,7 @@ func (d *daemon) describe(s *admin.Status) {
 	for _, p := range d.providers {
 		p.describe(s)
 	}
+	s.Warnings = append(s.Warnings, listWarnings(d.Trust.Expiring(time.Now()))...)
 	if keys := d.restart.Load(); keys != nil && len(*keys) > 0 {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: admin.WarnRestart, Text: formats.Text{
 			UK: "Змінено в конфігурації, але потребує перезапуску: " + strings.Join(*keys, ", "),

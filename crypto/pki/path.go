@@ -168,7 +168,7 @@ func (b *builder) extend(chain []*Certificate) bool {
 		return false
 	}
 	last := chain[len(chain)-1]
-	if b.store.IsAnchor(last) {
+	if b.store.IsAnchorAt(last, b.o.At) {
 		p := b.judge(chain)
 		b.note(p)
 		return p.Outcome == ValidPath
@@ -179,7 +179,7 @@ func (b *builder) extend(chain []*Certificate) bool {
 		}) {
 			continue
 		}
-		if !b.store.IsAnchor(issuer) && !issuer.SelfIssued() && intermediates(chain) >= b.maxIntermediates() {
+		if !b.store.IsAnchorAt(issuer, b.o.At) && !issuer.SelfIssued() && intermediates(chain) >= b.maxIntermediates() {
 			b.note(Path{Outcome: ConstraintsFailure, Detail: "chain is too long"})
 			continue
 		}
@@ -246,7 +246,7 @@ func (b *builder) candidates(c *Certificate) []*Certificate {
 			n = 2
 		}
 		n *= 2
-		if !b.store.IsAnchor(x) {
+		if !b.store.IsAnchorAt(x, b.o.At) {
 			n++
 		}
 		return n
