@@ -2,12 +2,14 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -160,4 +162,18 @@ func (g *Gateway) Counts(ctx context.Context) (map[spool.Queue]map[spool.State]i
 		return nil
 	})
 	return out, err
+}
+
+// JournalRenewed writes down, before the journal's old key is put away, which
+// history ends with it.
+func (g *Gateway) JournalRenewed(ctx context.Context, r journal.Renewal) error {
+	record, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	now := g.Now()
+	return g.Store.Update(ctx, func(tx spool.Tx) error {
+		_, err := tx.Append(spool.Event{ID: g.ids.New(now), At: now, Kind: journal.Renewed, Record: record})
+		return err
+	})
 }

@@ -80,6 +80,11 @@ func journalVerify(c *call, args []string) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Clients.Root != "" {
+		if err := journal.Folders(c, cfg.Clients.Root, store, r); err != nil {
+			return err
+		}
+	}
 	if c.json {
 		err = c.writeJSON(r)
 	} else {
@@ -115,9 +120,9 @@ func (c *call) printJournal(r *journal.Report) {
 	if r.SignedAt != nil {
 		signed = fmt.Sprintf("%d (%s)", r.Signed, when(*r.SignedAt))
 	}
-	c.printf(c.t("Рядків: %d; підписано: %s; контрольних точок: %d, з копій: %d\nДокументів і виписок: %d; квитанцій: %d\nКорінь: %s\n",
-		"Rows: %d; signed: %s; checkpoints: %d, from copies: %d\nDocuments and statements: %d; receipts: %d\nRoot: %s\n"),
-		r.Rows, signed, r.Checkpoints, r.Copies, r.Items, r.Receipts, r.Root)
+	c.printf(c.t("Рядків: %d; підписано: %s; контрольних точок: %d, з копій: %d\nДокументів і виписок: %d; квитанцій: %d; виписок: %d; файлів для клієнтів: %d, у їхніх папках: %d\nКорінь: %s\n",
+		"Rows: %d; signed: %s; checkpoints: %d, from copies: %d\nDocuments and statements: %d; receipts: %d; statements: %d; files for clients: %d, in their folders: %d\nRoot: %s\n"),
+		r.Rows, signed, r.Checkpoints, r.Copies, r.Items, r.Receipts, r.Statements, r.Posts, r.Files, r.Root)
 }
 
 func journalCheckpoint(c *call, args []string) error {

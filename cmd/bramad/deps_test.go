@@ -35,6 +35,7 @@ var layers = []struct {
 	{"gateway/config", []string{"gateway/strict"}},
 	{"gateway/trust", []string{"crypto"}},
 	{"gateway/journal", []string{"spool"}},
+	{"gateway/backup", []string{"gateway/journal", "spool/sqlite"}}, // of the embedded engine's files
 	{"gateway", []string{"gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
 
 	// Entrances, exits and the operator's side know the core, never each other.
@@ -83,9 +84,9 @@ var homes = []struct {
 	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "gateway/openapitest", "formats/profile"}, "register entries and the configuration, through strict; format profiles; OpenAPI files in tests"},
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
-	{"golang.org/x/text", []string{"formats/charset", "gateway", "crypto/keyfile", "crypto/transport"}, "code pages, of passwords and old headers too; Unicode normal forms of file names"},
+	{"golang.org/x/text", []string{"formats/charset", "gateway", "crypto/keyfile", "crypto/transport", "crypto/asic"}, "code pages, of passwords and old headers too; Unicode normal forms and case folding of file names"},
 	{"golang.org/x/sys/cpu", []string{"crypto/gf2m"}, "which instructions the processor has"},
-	{"golang.org/x/sys", []string{"gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad", "cmd/brama-signer"}, "openat2 and renameat2, peer credentials, the space left on a disk, sd_notify, no core file of a process with a PIN"},
+	{"golang.org/x/sys", []string{"gateway/backup", "gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad", "cmd/brama-signer"}, "openat2 and renameat2, peer credentials, the space left on a disk, syncfs, sd_notify, no core file of a process with a PIN"},
 	{"github.com/miekg/pkcs11", []string{"cmd/brama-signer"}, "PKCS #11 modules are C libraries: the one binding, in the one program with cgo"},
 	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/provider", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }

@@ -100,6 +100,7 @@ type daemon struct {
 	live        atomic.Pointer[config.Config] // of the last reload: what may change is read here
 	rescheduled chan struct{}                 // live has another schedule
 	reloading   sync.Mutex                    // one reload at a time
+	backupFault atomic.Pointer[error]         // of the last scheduled backup
 	restart     atomic.Pointer[[]string]      // keys that the file has changed and only a restart applies
 
 	*engine.Engine
@@ -380,6 +381,12 @@ func (d *daemon) describe(s *admin.Status) {
 		p.describe(s)
 	}
 	s.Warnings = append(s.Warnings, listWarnings(d.Trust.Expiring(time.Now()))...)
+	if err := d.backupFault.Load(); err != nil && *err != nil {
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "BACKUP", Text: formats.Text{
+			UK: "Остання резервна копія не вдалася: " + (*err).Error(),
+			EN: "The last backup failed: " + (*err).Error(),
+		}})
+	}
 	if keys := d.restart.Load(); keys != nil && len(*keys) > 0 {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: admin.WarnRestart, Text: formats.Text{
 			UK: "Змінено в конфігурації, але потребує перезапуску: " + strings.Join(*keys, ", "),

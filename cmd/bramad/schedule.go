@@ -8,6 +8,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/backup"
+	"github.com/brama-gateway/brama/gateway/config"
 )
 
 // validCron is what the configuration's schedules are checked with.
@@ -51,6 +53,7 @@ func (d *daemon) crontab(ctx context.Context) (*cron.Cron, error) {
 		{"retention", at.Retention, d.retain},
 		{"daily close", at.DailyClose, d.closeDay},
 		{"checkpoints", at.Checkpoints, d.checkpoint},
+		{"backup", at.Backup, d.backup},
 	} {
 		_, err := c.AddFunc(job.spec, func() {
 			if err := job.run(ctx); err != nil && ctx.Err() == nil {
@@ -67,6 +70,34 @@ func (d *daemon) crontab(ctx context.Context) (*cron.Cron, error) {
 func (d *daemon) retain(ctx context.Context) error {
 	keep := d.live.Load().Keep
 	return d.Core.Retain(ctx, keep.Unfinished, keep.Outbox)
+}
+
+// backup takes a copy of the state, then removes those that are old enough.
+func (d *daemon) backup(ctx context.Context) error {
+	b := d.live.Load().Backup
+	if b.Repository == "" {
+		d.backupFault.Store(nil)
+		return nil
+	}
+	err := takeBackup(ctx, b, d.cfg.State, d.log)
+	if ctx.Err() == nil {
+		d.backupFault.Store(&err)
+	}
+	return err
+}
+
+func takeBackup(ctx context.Context, b config.Backup, state string, log *zap.Logger) error {
+	r, err := backup.Make(b.Repository)
+	if err != nil {
+		return err
+	}
+	c, written, err := r.Take(ctx, state, time.Now())
+	if err != nil {
+		return err
+	}
+	log.Info("backup", zap.Time("at", c.At), zap.Int64("rows", c.Rows), zap.Int64("bytes", c.Bytes), zap.Int64("written", written))
+	_, err = r.Prune(ctx, c.At.Add(-b.Keep))
+	return err
 }
 
 // closeDay closes the day that has just ended, and gives every client the

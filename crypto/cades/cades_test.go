@@ -346,7 +346,7 @@ func TestParseTolerances(t *testing.T) {
 	for _, f := range tolerances {
 		names = append(names, string(f))
 	}
-	if set, err := ParseTolerances(names); err != nil || len(set) != 12 {
+	if set, err := ParseTolerances(names); err != nil || len(set) != 13 {
 		t.Errorf("all: %v %v", set, err)
 	}
 	if _, err := ParseTolerances([]string{"everything"}); err == nil {

@@ -39,11 +39,16 @@ const (
 	// BigEndianSignature: the signature is under the big-endian identifier of
 	// DSTU 4145, its value the usual one reversed.
 	BigEndianSignature Tolerance = "big-endian-signature"
+
+	// ASiCMimetype: the mimetype entry of an ASiC container is missing, not the first,
+	// compressed, or ends in a new line (package asic).
+	ASiCMimetype Tolerance = "asic-mimetype"
 )
 
 var tolerances = []Tolerance{
 	NoSigningCertificate, AttrsAsStored, AttrsResorted, BERSignerInfo, NestedSignedData, WrappedSignature,
 	DigestAlgorithms, DigitalSignatureOnly, NoRevocation, TransportWrapper, LegacySBox, BigEndianSignature,
+	ASiCMimetype,
 }
 
 // Tolerances is a set; nil allows nothing.

@@ -32,6 +32,24 @@ const (
 	TypeTSTInfo          der.OID = "1.2.840.113549.1.9.16.1.4"
 	AttrContentTimeStamp der.OID = "1.2.840.113549.1.9.16.2.20" // signed
 	AttrTimeStamp        der.OID = "1.2.840.113549.1.9.16.2.14" // unsigned: signature-time-stamp
+
+	// Unsigned attributes of long-term signatures, EN 319 122-1, 5.4, 5.5 and annex A.
+	AttrCertificateRefs   der.OID = "1.2.840.113549.1.9.16.2.21" // complete-certificate-references
+	AttrRevocationRefs    der.OID = "1.2.840.113549.1.9.16.2.22" // complete-revocation-references
+	AttrCertificateValues der.OID = "1.2.840.113549.1.9.16.2.23"
+	AttrRevocationValues  der.OID = "1.2.840.113549.1.9.16.2.24"
+	AttrCAdESCTimeStamp   der.OID = "1.2.840.113549.1.9.16.2.25" // over signature, its time-stamp and references
+	AttrRefsTimeStamp     der.OID = "1.2.840.113549.1.9.16.2.26" // over the references: time-stamped-certs-crls-references
+	AttrArchive2          der.OID = "1.2.840.113549.1.9.16.2.48" // archive-time-stamp of version 2
+	AttrArchive3          der.OID = "0.4.0.1733.2.4"             // archive-time-stamp-v3
+	AttrHashIndex         der.OID = "0.4.0.1733.2.5"             // ats-hash-index, TS 101 733 2.2.1
+	AttrHashIndex3        der.OID = "0.4.0.19122.1.5"            // ats-hash-index-v3
+
+	// TypeOCSPResponse is the form of other revocation information that is an
+	// OCSPResponse, RFC 5940, 2.1; TypeOCSPBasic that of a BasicOCSPResponse, which EU
+	// software writes.
+	TypeOCSPResponse der.OID = "1.3.6.1.5.5.7.16.2"
+	TypeOCSPBasic    der.OID = "1.3.6.1.5.5.7.48.1.1"
 )
 
 // Limits of a container.
@@ -68,8 +86,16 @@ type SignedData struct {
 	// Certificates and CRLs are whole DER values, in their order. Attribute
 	// certificates and other forms are left out.
 	Certificates, CRLs [][]byte
+	// OCSP are the OCSPResponses and BasicOCSPResponses among the other revocation
+	// information, RFC 5940, whole values.
+	OCSP [][]byte
+	// CertificateChoices and RevocationChoices are all elements of certificates and of
+	// crls, whatever their form, whole and in their order.
+	CertificateChoices, RevocationChoices [][]byte
 	// Signers may be empty: a degenerate container is well formed.
 	Signers []SignerInfo
+
+	digests, encap []byte // whole elements
 }
 
 // SignerInfo is one signature.
@@ -90,6 +116,9 @@ type SignerInfo struct {
 	UnsignedAttrs      []Attribute
 	// Reencoded tells that the SignerInfo came in BER and Options allowed that.
 	Reencoded bool
+	// Fields are the contents octets of the SignerInfo from version to signature:
+	// without its header and the unsigned attributes.
+	Fields []byte
 
 	signedContents []byte
 }
@@ -170,10 +199,12 @@ func parseBody(r *der.Reader, o Options) (*SignedData, error) {
 	if s.Version, err = r.Int(5); err != nil {
 		return nil, fmt.Errorf("version: %w", err)
 	}
-	digests, err := r.Set()
+	set, err := r.Expect(der.Universal, der.TagSet)
 	if err != nil {
 		return nil, fmt.Errorf("digest algorithms: %w", err)
 	}
+	s.digests = set.Raw
+	digests := r.Inside(set)
 	for !digests.Empty() {
 		if len(s.DigestAlgorithms) == maxDigests {
 			return nil, fmt.Errorf("digest algorithms: %w", ErrLimit)
@@ -184,10 +215,12 @@ func parseBody(r *der.Reader, o Options) (*SignedData, error) {
 		}
 		s.DigestAlgorithms = append(s.DigestAlgorithms, id)
 	}
-	encap, err := r.Sequence()
+	info, err := r.Expect(der.Universal, der.TagSequence)
 	if err != nil {
 		return nil, fmt.Errorf("encapsulated content: %w", err)
 	}
+	s.encap = info.Raw
+	encap := r.Inside(info)
 	if s.ContentType, err = encap.OID(); err != nil {
 		return nil, fmt.Errorf("encapsulated content: %w", err)
 	}
@@ -207,16 +240,23 @@ func parseBody(r *der.Reader, o Options) (*SignedData, error) {
 	if err := encap.End(); err != nil {
 		return nil, fmt.Errorf("encapsulated content: %w", err)
 	}
-	if s.Certificates, err = readChoices(r, 0, MaxCertificates); err != nil {
+	if s.CertificateChoices, err = readChoices(r, 0, MaxCertificates); err != nil {
 		return nil, fmt.Errorf("certificates: %w", err)
 	}
+	s.Certificates = plain(s.CertificateChoices)
 	for i, c := range s.Certificates {
 		if err := der.CheckDER(c); err != nil {
 			return nil, fmt.Errorf("certificate %d: %w", i+1, err)
 		}
 	}
-	if s.CRLs, err = readChoices(r, 1, MaxCRLs); err != nil {
+	if s.RevocationChoices, err = readChoices(r, 1, MaxCRLs); err != nil {
 		return nil, fmt.Errorf("CRLs: %w", err)
+	}
+	s.CRLs = plain(s.RevocationChoices)
+	for _, raw := range s.RevocationChoices {
+		if value := ocspIn(raw); value != nil {
+			s.OCSP = append(s.OCSP, value)
+		}
 	}
 	signers, err := r.Set()
 	if err != nil {
@@ -239,8 +279,8 @@ func parseBody(r *der.Reader, o Options) (*SignedData, error) {
 	return s, r.End()
 }
 
-// readChoices reads the SET OF certificates or of CRLs under an implicit tag,
-// keeping those that are a plain SEQUENCE.
+// readChoices reads the SET OF certificates or of CRLs under an implicit tag: whole
+// elements, of any of their forms.
 func readChoices(r *der.Reader, tag uint32, limit int) ([][]byte, error) {
 	if !r.Peek(der.Context, tag) {
 		return nil, nil
@@ -258,14 +298,44 @@ func readChoices(r *der.Reader, tag uint32, limit int) ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case e.Is(der.Universal, der.TagSequence):
-			out = append(out, e.Raw)
-		case e.Class != der.Context:
+		if e.Class != der.Context && !e.Is(der.Universal, der.TagSequence) {
 			return nil, fmt.Errorf("byte %d: a value of another type was expected", e.Offset)
 		}
+		out = append(out, e.Raw)
 	}
 	return out, nil
+}
+
+// plain are the choices that are a plain SEQUENCE: certificates, CRLs.
+func plain(choices [][]byte) [][]byte {
+	var out [][]byte
+	for _, raw := range choices {
+		if raw[0] == 0x30 {
+			out = append(out, raw)
+		}
+	}
+	return out
+}
+
+// ocspIn gives the OCSP answer of OtherRevocationInfoFormat (RFC 5652, 10.2.1; RFC
+// 5940), or nil: what cannot be read proves nothing, and that is all.
+func ocspIn(choice []byte) []byte {
+	r := der.NewReader(choice, der.BER)
+	if !r.Peek(der.Context, 1) {
+		return nil
+	}
+	in, err := r.Explicit(1) // implicit over a SEQUENCE: the same octets
+	if err != nil {
+		return nil
+	}
+	if oid, err := in.OID(); err != nil || oid != TypeOCSPResponse && oid != TypeOCSPBasic {
+		return nil
+	}
+	e, err := in.Expect(der.Universal, der.TagSequence)
+	if err != nil || in.End() != nil {
+		return nil
+	}
+	return e.Raw
 }
 
 func parseSigner(e der.Element, o Options) (SignerInfo, error) {
@@ -293,6 +363,7 @@ func parseSigner(e der.Element, o Options) (SignerInfo, error) {
 			return si, fmt.Errorf("%w: %w", ErrSignerEncoding, err)
 		}
 	}
+	si.Fields = strict
 	if err := si.parse(der.NewReader(strict, der.DER)); err != nil {
 		return si, err
 	}

@@ -57,10 +57,16 @@ type Info struct {
 // aliases the bytes it was parsed from.
 type Token struct {
 	Info Info
+	// Raw is the whole token, as it was parsed.
+	Raw []byte
 
 	sd *cms.SignedData
 	si *cms.SignerInfo
 }
+
+// SignedData is the token's container: what certificates, CRLs and unsigned
+// attributes it carries. It must not be changed.
+func (t *Token) SignedData() *cms.SignedData { return t.sd }
 
 // Parse reads a TimeStampToken: SignedData with one signature over TSTInfo in DER.
 func Parse(raw []byte) (*Token, error) {
@@ -85,7 +91,7 @@ func parse(raw []byte) (*Token, error) {
 	case len(sd.Signers) != 1: // RFC 3161, 2.4.2: the authority's alone
 		return nil, errors.New("not one signature")
 	}
-	t := &Token{sd: sd, si: &sd.Signers[0]}
+	t := &Token{Raw: raw, sd: sd, si: &sd.Signers[0]}
 	if err := t.Info.parse(sd.Content); err != nil {
 		return nil, fmt.Errorf("TSTInfo: %w", err)
 	}
@@ -110,21 +116,8 @@ func (i *Info) parse(raw []byte) error {
 	if i.Policy, err = r.OID(); err != nil {
 		return fmt.Errorf("policy: %w", err)
 	}
-	imprint, err := r.Sequence()
-	if err != nil {
-		return fmt.Errorf("imprint: %w", err)
-	}
-	if i.ImprintAlgorithm, err = algorithm.ReadIdentifier(imprint); err != nil {
-		return fmt.Errorf("imprint: %w", err)
-	}
-	if i.Imprint, err = imprint.OctetString(); err != nil {
-		return fmt.Errorf("imprint: %w", err)
-	}
-	if len(i.Imprint) == 0 || len(i.Imprint) > maxImprint {
-		return errors.New("imprint: length of no digest")
-	}
-	if err := imprint.End(); err != nil {
-		return fmt.Errorf("imprint: %w", err)
+	if i.ImprintAlgorithm, i.Imprint, err = readImprint(r); err != nil {
+		return err
 	}
 	if i.Serial, err = number(r); err != nil {
 		return fmt.Errorf("serial number: %w", err)
@@ -173,6 +166,27 @@ func (i *Info) parse(raw []byte) error {
 		}
 	}
 	return r.End()
+}
+
+// readImprint reads MessageImprint.
+func readImprint(r *der.Reader) (id algorithm.Identifier, sum []byte, err error) {
+	in, err := r.Sequence()
+	if err != nil {
+		return id, nil, fmt.Errorf("imprint: %w", err)
+	}
+	if id, err = algorithm.ReadIdentifier(in); err != nil {
+		return id, nil, fmt.Errorf("imprint: %w", err)
+	}
+	if sum, err = in.OctetString(); err != nil {
+		return id, nil, fmt.Errorf("imprint: %w", err)
+	}
+	if len(sum) == 0 || len(sum) > maxImprint {
+		return id, nil, errors.New("imprint: length of no digest")
+	}
+	if err := in.End(); err != nil {
+		return id, nil, fmt.Errorf("imprint: %w", err)
+	}
+	return id, sum, nil
 }
 
 func number(r *der.Reader) (*big.Int, error) {
@@ -270,45 +284,4 @@ func extensions(r *der.Reader) error {
 		}
 	}
 	return nil
-}
-
-// ParseResponse reads a TimeStampResp (RFC 3161, 2.4.2) and gives its token. A
-// response without one wraps ErrNotGranted.
-func ParseResponse(raw []byte) (*Token, error) {
-	if len(raw) > MaxToken {
-		return nil, fmt.Errorf("time-stamp response: %w", cms.ErrLimit)
-	}
-	if err := der.CheckDepth(raw); err != nil {
-		return nil, fmt.Errorf("time-stamp response: %w", err)
-	}
-	outer := der.NewReader(raw, der.BER)
-	r, err := outer.Sequence()
-	if err != nil {
-		return nil, fmt.Errorf("time-stamp response: %w", err)
-	}
-	if err := outer.End(); err != nil {
-		return nil, fmt.Errorf("time-stamp response: %w", err)
-	}
-	info, err := r.Sequence()
-	if err != nil {
-		return nil, fmt.Errorf("time-stamp response: %w", err)
-	}
-	status, err := info.Int(5)
-	if err != nil {
-		return nil, fmt.Errorf("time-stamp response: status: %w", err)
-	}
-	if status > 1 { // granted, grantedWithMods
-		return nil, fmt.Errorf("status %d: %w", status, ErrNotGranted)
-	}
-	if r.Empty() {
-		return nil, fmt.Errorf("status %d without a token: %w", status, ErrNotGranted)
-	}
-	e, err := r.Expect(der.Universal, der.TagSequence)
-	if err != nil {
-		return nil, fmt.Errorf("time-stamp response: %w", err)
-	}
-	if err := r.End(); err != nil {
-		return nil, fmt.Errorf("time-stamp response: %w", err)
-	}
-	return Parse(e.Raw)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
+	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/formats/money"
 	"github.com/brama-gateway/brama/formats/payment"
 )
@@ -43,7 +44,7 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 	}
 	problems, sound := validate(engine, o.Message, open(doc), doc.Size(), o.MaxFindings)
 	r := &reader{options: o, context: c, add: add}
-	r.checker = payment.Checker{Context: c, Add: add, Field: func(path string) string { return FieldOf(o.Message, path) }}
+	r.checker = payment.Checker{Run: kind.Run{Context: c, Add: add, Field: func(path string) string { return FieldOf(o.Message, path) }}}
 	if len(problems) > 0 {
 		// Only what the answer quotes, and where the records begin.
 		r.add = func(formats.Finding) {}

@@ -5,28 +5,31 @@ import (
 	"strings"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/kind"
 )
 
 // Checker holds the orders of one file to the rules, as they come.
 type Checker struct {
-	Context *formats.Context
-	Add     func(formats.Finding)
+	kind.Run
 
-	// Field is the name in the source layout of a canonical path; nil: the path.
-	Field func(path string) string
-	// Absent are the paths that the layout cannot carry. Rules about them do not
-	// apply; the layout must say so openly.
-	Absent []string
-
-	seen map[string]int // payer, day and number -> record
-	said []string
+	seen    map[string]int // payer, day and number -> record
+	said    []string
+	entries []formats.Entry
 }
+
+// Record is a new order.
+func (c *Checker) Record(place int) kind.Record { return &Order{Record: place} }
+
+// End returns the entries of the orders that were checked.
+func (c *Checker) End(bool) []formats.Entry { return c.entries }
 
 // Check holds o to every rule that is in force at its date. Said are the paths
 // about which the layout's reader has reported an error of this record already:
 // nothing more is said of them.
-func (c *Checker) Check(o *Order, said ...string) {
+func (c *Checker) Check(r kind.Record, said ...string) {
+	o := r.(*Order)
 	c.said = said
+	c.entries = append(c.entries, o.Entry())
 	for i := range Rules {
 		r := &Rules[i]
 		if !r.InForce(o.Date) {

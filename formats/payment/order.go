@@ -3,6 +3,11 @@
 // record and hands it to a [Checker].
 package payment
 
+import (
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/kind"
+)
+
 // CodeType says what sort of code a party's Code is.
 type CodeType string
 
@@ -55,56 +60,74 @@ type Order struct {
 	Instructed string `json:"instructionId,omitempty"`
 }
 
-// texts are the text fields of an order by canonical path.
-var texts = []struct {
-	path string
-	of   func(*Order) *string
+// fields are the canonical fields of an order. A layout maps its own to them.
+var fields = []struct {
+	kind.Field
+	text func(*Order) *string // nil: the amount
 }{
-	{"number", func(o *Order) *string { return &o.Number }},
-	{"date", func(o *Order) *string { return &o.Date }},
-	{"value_date", func(o *Order) *string { return &o.ValueDate }},
-	{"currency", func(o *Order) *string { return &o.Currency }},
-	{"purpose", func(o *Order) *string { return &o.Purpose }},
-	{"purpose_code", func(o *Order) *string { return &o.PurposeCode }},
-	{"kekv", func(o *Order) *string { return &o.KEKV }},
-	{"kpkvk", func(o *Order) *string { return &o.KPKVK }},
-	{"kkdb", func(o *Order) *string { return &o.KKDB }},
-	{"budget", func(o *Order) *string { return &o.Budget }},
-	{"reference", func(o *Order) *string { return &o.EndToEndID }},
-	{"payer.name", func(o *Order) *string { return &o.Payer.Name }},
-	{"payer.code", func(o *Order) *string { return &o.Payer.Code }},
-	{"payer.iban", func(o *Order) *string { return &o.Payer.IBAN }},
-	{"payer.mfo", func(o *Order) *string { return &o.Payer.MFO }},
-	{"payer.bank", func(o *Order) *string { return &o.Payer.Bank }},
-	{"payee.name", func(o *Order) *string { return &o.Payee.Name }},
-	{"payee.code", func(o *Order) *string { return &o.Payee.Code }},
-	{"payee.iban", func(o *Order) *string { return &o.Payee.IBAN }},
-	{"payee.mfo", func(o *Order) *string { return &o.Payee.MFO }},
-	{"payee.bank", func(o *Order) *string { return &o.Payee.Bank }},
-	{"actual_payer.name", func(o *Order) *string { return &o.ActualPayer.Name }},
-	{"actual_payer.code", func(o *Order) *string { return &o.ActualPayer.Code }},
-	{"actual_payee.name", func(o *Order) *string { return &o.ActualPayee.Name }},
-	{"actual_payee.code", func(o *Order) *string { return &o.ActualPayee.Code }},
+	{kind.Field{Path: "amount", Type: "money"}, nil},
+	{kind.Field{Path: "number", Type: "text"}, func(o *Order) *string { return &o.Number }},
+	{kind.Field{Path: "date", Type: "date"}, func(o *Order) *string { return &o.Date }},
+	{kind.Field{Path: "value_date", Type: "date"}, func(o *Order) *string { return &o.ValueDate }},
+	{kind.Field{Path: "currency", Type: "text"}, func(o *Order) *string { return &o.Currency }},
+	{kind.Field{Path: "purpose", Type: "text"}, func(o *Order) *string { return &o.Purpose }},
+	{kind.Field{Path: "purpose_code", Type: "digits"}, func(o *Order) *string { return &o.PurposeCode }},
+	{kind.Field{Path: "kekv", Type: "kekv"}, func(o *Order) *string { return &o.KEKV }},
+	{kind.Field{Path: "kpkvk", Type: "kpkvk"}, func(o *Order) *string { return &o.KPKVK }},
+	{kind.Field{Path: "kkdb", Type: "kkdb"}, func(o *Order) *string { return &o.KKDB }},
+	{kind.Field{Path: "budget", Type: "digits"}, func(o *Order) *string { return &o.Budget }},
+	{kind.Field{Path: "reference", Type: "ref"}, func(o *Order) *string { return &o.EndToEndID }},
+	{kind.Field{Path: "payer.name", Type: "text"}, func(o *Order) *string { return &o.Payer.Name }},
+	{kind.Field{Path: "payer.code", Type: "code"}, func(o *Order) *string { return &o.Payer.Code }},
+	{kind.Field{Path: "payer.iban", Type: "iban"}, func(o *Order) *string { return &o.Payer.IBAN }},
+	{kind.Field{Path: "payer.mfo", Type: "mfo"}, func(o *Order) *string { return &o.Payer.MFO }},
+	{kind.Field{Path: "payer.bank", Type: "text"}, func(o *Order) *string { return &o.Payer.Bank }},
+	{kind.Field{Path: "payee.name", Type: "text"}, func(o *Order) *string { return &o.Payee.Name }},
+	{kind.Field{Path: "payee.code", Type: "code"}, func(o *Order) *string { return &o.Payee.Code }},
+	{kind.Field{Path: "payee.iban", Type: "iban"}, func(o *Order) *string { return &o.Payee.IBAN }},
+	{kind.Field{Path: "payee.mfo", Type: "mfo"}, func(o *Order) *string { return &o.Payee.MFO }},
+	{kind.Field{Path: "payee.bank", Type: "text"}, func(o *Order) *string { return &o.Payee.Bank }},
+	{kind.Field{Path: "actual_payer.name", Type: "text"}, func(o *Order) *string { return &o.ActualPayer.Name }},
+	{kind.Field{Path: "actual_payer.code", Type: "code"}, func(o *Order) *string { return &o.ActualPayer.Code }},
+	{kind.Field{Path: "actual_payee.name", Type: "text"}, func(o *Order) *string { return &o.ActualPayee.Name }},
+	{kind.Field{Path: "actual_payee.code", Type: "code"}, func(o *Order) *string { return &o.ActualPayee.Code }},
 }
 
-// Paths are the canonical paths of an order. A layout maps its fields to them.
-func Paths() []string {
-	list := []string{"amount"}
-	for _, t := range texts {
-		list = append(list, t.path)
-	}
-	return list
-}
-
-// Text is the text field at path; ok is false for amount and for no path.
-func (o *Order) Text(path string) (field *string, ok bool) {
-	for _, t := range texts {
-		if t.path == path {
-			return t.of(o), true
+// Kind is the payment instruction as layouts see it.
+var Kind = &kind.Kind{
+	ID:    formats.PaymentInstruction,
+	Title: formats.Text{UK: "платіжна інструкція", EN: "payment instruction"},
+	Fields: func() []kind.Field {
+		list := make([]kind.Field, len(fields))
+		for i := range fields {
+			list[i] = fields[i].Field
 		}
-	}
-	return nil, false
+		return list
+	}(),
+	Start: func(r kind.Run) kind.Checker { return &Checker{Run: r} },
 }
+
+// Text is the text field at index i of Kind.Fields; nil for the amount.
+func (o *Order) Text(i int) *string {
+	if of := fields[i].text; of != nil {
+		return of(o)
+	}
+	return nil
+}
+
+// Money is the amount for its index in Kind.Fields, nil for any other.
+func (o *Order) Money(i int) *int64 {
+	if fields[i].text == nil {
+		return &o.Amount
+	}
+	return nil
+}
+
+// Place is the number of the record.
+func (o *Order) Place() int { return o.Record }
+
+// Day is the date of the instruction.
+func (o *Order) Day() string { return o.Date }
 
 // SetCodeType notes what sort of code the party at path (as payer.code) has.
 func (o *Order) SetCodeType(path string, t CodeType) {

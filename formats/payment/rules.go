@@ -184,9 +184,9 @@ var Rules = []formats.Rule[*Order]{
 	{
 		ID: "PO-053", Title: "texts have no control characters", Citation: citeBrama,
 		Check: func(_ *formats.Context, o *Order, r report) {
-			for _, t := range texts {
-				if strings.ContainsFunc(*t.of(o), unprintable) {
-					r(t.path, formats.Text{UK: "Текст містить керівні або невидимі знаки (перенесення рядка, табуляція тощо). Вилучіть їх.", EN: "The text has control or invisible characters (line break, tabulation and so on). Remove them."})
+			for i := range fields {
+				if s := o.Text(i); s != nil && strings.ContainsFunc(*s, unprintable) {
+					r(fields[i].Path, formats.Text{UK: "Текст містить керівні або невидимі знаки (перенесення рядка, табуляція тощо). Вилучіть їх.", EN: "The text has control or invisible characters (line break, tabulation and so on). Remove them."})
 				}
 			}
 		},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/kind"
 )
 
 // noon is 14:00 in Kyiv on 15.01.2026.
@@ -126,7 +127,7 @@ var cases = []testCase{
 
 func run(c *formats.Context, orders ...*Order) []formats.Finding {
 	var found []formats.Finding
-	checker := Checker{Context: c, Add: func(f formats.Finding) { found = append(found, f) }}
+	checker := Checker{Run: kind.Run{Context: c, Add: func(f formats.Finding) { found = append(found, f) }}}
 	for _, o := range orders {
 		checker.Check(o)
 	}
@@ -205,20 +206,24 @@ func TestUnique(t *testing.T) {
 	}
 }
 
-func TestPaths(t *testing.T) {
+func TestFields(t *testing.T) {
 	t.Parallel()
-	for _, path := range Paths() {
+	seen := map[string]bool{}
+	for i, f := range Kind.Fields {
 		o := &Order{}
-		field, ok := o.Text(path)
-		if path == "amount" {
-			if ok {
-				t.Error("amount is text")
-			}
-			continue
+		text, money := o.Text(i), o.Money(i)
+		switch {
+		case seen[f.Path]:
+			t.Errorf("%s: twice", f.Path)
+		case f.Money() != (money != nil) || f.Money() == (text != nil):
+			t.Errorf("%s: money %v, text %v", f.Path, money, text)
+		case f.Money():
+			*money = 5
+		default:
+			*text = "x"
 		}
-		*field = "x"
-		if again, _ := o.Text(path); *again != "x" || (*o == Order{}) {
-			t.Errorf("%s: not kept", path)
+		if seen[f.Path] = true; *o == (Order{}) {
+			t.Errorf("%s: not kept", f.Path)
 		}
 	}
 }

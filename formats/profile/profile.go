@@ -24,6 +24,7 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/dbf"
+	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/formats/text"
 )
 
@@ -34,6 +35,7 @@ type Profile struct {
 	ref  formats.ProfileRef
 
 	name      *regexp.Regexp
+	records   *kind.Kind // nil: the document is looked at as a whole
 	page      *charset.Page
 	dbf       dbf.Options
 	text      text.Options

@@ -12,6 +12,7 @@ import (
 	"github.com/brama-gateway/brama/formats/dbf"
 	"github.com/brama-gateway/brama/formats/ident"
 	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/formats/payment"
 	"github.com/brama-gateway/brama/formats/pdf"
 	"github.com/brama-gateway/brama/formats/text"
@@ -97,8 +98,10 @@ func (c *check) records(p *Profile, columns []column, from source) {
 		}
 		return path
 	}
-	checker := payment.Checker{Context: c.context, Add: c.add, Field: field, Absent: p.spec.Absent}
+	checker := p.records.Start(kind.Run{Context: c.context, Add: c.add, Field: field, Absent: p.spec.Absent})
 	site := p.site(field, c.add)
+	whole := true
+	defer func() { c.report.Entries = checker.End(whole) }()
 	row := row{check: c, profile: p, from: from}
 	row.lines, _ = from.(*text.Reader)
 	for {
@@ -108,6 +111,7 @@ func (c *check) records(p *Profile, columns []column, from source) {
 		}
 		var t *text.Error
 		if errors.As(err, &t) {
+			whole = false
 			c.add(t.Finding())
 			if !t.Fatal {
 				continue
@@ -116,16 +120,19 @@ func (c *check) records(p *Profile, columns []column, from source) {
 		}
 		var e *dbf.Error
 		if errors.As(err, &e) {
+			whole = false
 			c.add(e.Finding())
 			if e.Rule == dbf.RuleDeleted {
 				continue
 			}
 			return
 		}
-		o := row.read(columns)
-		c.report.Entries = append(c.report.Entries, o.Entry())
+		o := checker.Record(from.Record())
+		row.read(o, columns)
 		checker.Check(o, row.said...)
-		if len(row.said) == 0 { // on a record that was not read whole they would say what is said
+		if len(row.said) > 0 {
+			whole = false
+		} else { // on a record that was not read whole they would say what is said
 			site.check(o, row.raw)
 		}
 	}
@@ -180,8 +187,7 @@ type row struct {
 	raw     map[string]any // trimmed text by source name, for rules
 }
 
-func (r *row) read(columns []column) *payment.Order {
-	o := &payment.Order{Record: r.from.Record()}
+func (r *row) read(o kind.Record, columns []column) {
 	r.said = r.said[:0]
 	if len(r.profile.rules) > 0 {
 		r.raw = make(map[string]any, len(columns))
@@ -218,7 +224,6 @@ func (r *row) read(columns []column) *payment.Order {
 	}
 	r.line = 0
 	r.accounts(o)
-	return o
 }
 
 // aligned says whether a value that is filled up with spaces stands at side.
@@ -235,27 +240,24 @@ func aligned(raw []byte, side string) bool {
 // accounts makes IBANs of accounts that were given by their digits. A Ukrainian
 // IBAN is the code of the bank and the account with zeros before it (NBU decree
 // 162 of 28.12.2018), so nothing is guessed.
-func (r *row) accounts(o *payment.Order) {
+func (r *row) accounts(o kind.Record) {
 	for i := range r.profile.spec.Record {
 		f := &r.profile.spec.Record[i]
 		if f.Type != "account" {
 			continue
 		}
-		party := &o.Payer
-		if f.To == "payee.iban" {
-			party = &o.Payee
-		}
-		if party.IBAN == "" || ident.IBANShape(party.IBAN) {
+		account := o.Text(f.at)
+		if *account == "" || ident.IBANShape(*account) {
 			continue
 		}
-		iban, err := ident.IBAN(party.MFO, party.IBAN)
+		iban, err := ident.IBAN(*o.Text(r.profile.bankOf(f.To)), *account)
 		if err != nil {
 			r.report(fieldShape, strings.Join(f.Src, "+"), f.To, formats.Text{
 				UK: "Рахунок записано без IBAN, а коду банку (МФО) немає або він неправильний. Вкажіть IBAN із 29 знаків.",
 				EN: "The account is not an IBAN, and the bank's code (MFO) is missing or wrong. Give an IBAN of 29 characters.",
 			})
 		}
-		party.IBAN = iban
+		*account = iban
 	}
 }
 
@@ -295,7 +297,7 @@ func (r *row) report(rule, field, path string, m formats.Text) {
 }
 
 // fill puts the text of a field where it belongs.
-func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
+func (r *row) fill(o kind.Record, f *fieldSpec, s string) {
 	name := f.name
 	if s == "" {
 		if f.Required {
@@ -319,7 +321,7 @@ func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
 		if rule != "" {
 			r.report(rule, name, f.To, m)
 		}
-		o.Amount = v
+		*o.Money(f.at) = v
 		return
 	}
 	if f.Max > 0 && int64(runes(s)) > f.Max || int64(runes(s)) < f.Min {
@@ -333,7 +335,9 @@ func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
 				if s == "000000000" { // said to have no code
 					code = payment.NoCode
 				}
-				o.SetCodeType(f.To, code)
+				if o, ok := o.(*payment.Order); ok { // in others its length tells the type of a code
+					o.SetCodeType(f.To, code)
+				}
 			}
 			break
 		}
@@ -351,7 +355,7 @@ func (r *row) fill(o *payment.Order, f *fieldSpec, s string) {
 	if f.Type == "text" && r.profile.spec.Charset.Fold == "cyrillic-i" {
 		value = foldCyrillicI(value)
 	}
-	if field, ok := o.Text(f.To); ok {
-		*field = value
+	if f.at >= 0 {
+		*o.Text(f.at) = value
 	}
 }

@@ -3,7 +3,6 @@ package profile
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/ident"
-	"github.com/brama-gateway/brama/formats/payment"
+	"github.com/brama-gateway/brama/formats/kind"
 )
 
 // rule is a profile's own rule on a record, compiled.
@@ -27,6 +26,8 @@ type rule struct {
 type fileRule struct {
 	spec     *fileRuleSpec
 	severity formats.Severity
+	unique   []int // indexes of fields
+	sum      int   // of the field that is summed
 }
 
 // builtins of the expression language that rules may use. None knows the time or
@@ -65,34 +66,39 @@ func (p *Profile) environment() types.Map {
 			raw[src] = types.String
 		}
 	}
-	env := types.Map{
-		"raw": raw, "amount": types.Int64, "record": types.Int,
-	}
-	for _, path := range payment.Paths() {
-		party, part, ok := strings.Cut(path, ".")
+	env := types.Map{"raw": raw, "record": types.Int}
+	for i := range p.records.Fields {
+		f := &p.records.Fields[i]
+		value := types.Type(types.String)
+		if f.Money() {
+			value = types.Int64
+		}
+		party, part, ok := strings.Cut(f.Path, ".")
 		switch {
-		case path == "amount":
 		case !ok:
-			env[path] = types.String
+			env[f.Path] = value
 		case env[party] == nil:
-			env[party] = types.Map{part: types.String}
+			env[party] = types.Map{part: value}
 		default:
-			env[party].(types.Map)[part] = types.String
+			env[party].(types.Map)[part] = value
 		}
 	}
 	return env
 }
 
-func values(o *payment.Order, raw map[string]any) map[string]any {
-	env := map[string]any{"raw": raw, "amount": o.Amount, "record": o.Record}
-	for _, path := range payment.Paths() {
-		s, ok := o.Text(path)
-		if !ok {
-			continue
+func (p *Profile) values(o kind.Record, raw map[string]any) map[string]any {
+	env := map[string]any{"raw": raw, "record": o.Place()}
+	for i := range p.records.Fields {
+		f := &p.records.Fields[i]
+		var value any
+		if f.Money() {
+			value = *o.Money(i)
+		} else {
+			value = *o.Text(i)
 		}
-		party, part, ok := strings.Cut(path, ".")
+		party, part, ok := strings.Cut(f.Path, ".")
 		if !ok {
-			env[path] = *s
+			env[f.Path] = value
 			continue
 		}
 		m, ok := env[party].(map[string]any)
@@ -100,7 +106,7 @@ func values(o *payment.Order, raw map[string]any) map[string]any {
 			m = map[string]any{}
 			env[party] = m
 		}
-		m[part] = *s
+		m[part] = value
 	}
 	return env
 }
@@ -112,6 +118,9 @@ func firstLine(err error) error {
 }
 
 func (p *Profile) compileRules(fail failer) error {
+	if p.records == nil {
+		return nil
+	}
 	options := append(functions(), expr.Env(p.environment()), expr.AsBool(), expr.DisableAllBuiltins(), expr.MaxNodes(500))
 	for _, b := range builtins {
 		options = append(options, expr.EnableBuiltin(b))
@@ -124,8 +133,8 @@ func (p *Profile) compileRules(fail failer) error {
 			return err
 		}
 		r := rule{spec: s, severity: severity}
-		if s.Field != "" && !slices.Contains(payment.Paths(), s.Field) {
-			return fail(s.line, "rule %s: field %q: no such path; %s", s.ID, s.Field, didYouMean(s.Field, payment.Paths()))
+		if s.Field != "" && p.records.Index(s.Field) < 0 {
+			return fail(s.line, "rule %s: field %q: no such path; %s", s.ID, s.Field, didYouMean(s.Field, p.records.Paths()))
 		}
 		if r.expr, err = expr.Compile(s.Expr, options...); err != nil {
 			return fail(s.line, "rule %s: expr: %w", s.ID, firstLine(err))
@@ -146,17 +155,26 @@ func (p *Profile) compileRules(fail failer) error {
 		switch {
 		case (len(s.Unique) > 0) == (s.Sum != ""):
 			return fail(s.line, "rule %s: write either unique: [paths] or sum: amount", s.ID)
-		case s.Sum != "" && (s.Sum != "amount" || s.Max <= 0):
-			return fail(s.line, "rule %s: sum: only amount can be summed, and max (kopecks) must be given", s.ID)
+		case s.Sum != "" && (!p.money(s.Sum) || s.Max <= 0):
+			return fail(s.line, "rule %s: sum: only a path of money, as amount, can be summed, and max (kopecks) must be given", s.ID)
 		}
+		r := fileRule{spec: s, severity: severity, sum: p.records.Index(s.Sum)}
 		for _, path := range s.Unique {
-			if !slices.Contains(payment.Paths(), path) || path == "amount" {
-				return fail(s.line, "rule %s: unique %q: no such path; %s", s.ID, path, didYouMean(path, payment.Paths()))
+			i := p.records.Index(path)
+			if i < 0 || p.records.Fields[i].Money() {
+				return fail(s.line, "rule %s: unique %q: no such path of a text; %s", s.ID, path, didYouMean(path, p.records.Paths()))
 			}
+			r.unique = append(r.unique, i)
 		}
-		p.fileRules = append(p.fileRules, fileRule{s, severity})
+		p.fileRules = append(p.fileRules, r)
 	}
 	return nil
+}
+
+// money says whether path is one of a sum.
+func (p *Profile) money(path string) bool {
+	i := p.records.Index(path)
+	return i >= 0 && p.records.Fields[i].Money()
 }
 
 // site checks a profile's own rules, record by record.
@@ -174,12 +192,12 @@ func (p *Profile) site(field func(string) string, add func(formats.Finding)) *si
 	return &site{profile: p, field: field, add: add, seen: make([]map[string]int, n), sums: make([]int64, n), over: make([]bool, n)}
 }
 
-func (s *site) check(o *payment.Order, raw map[string]any) {
+func (s *site) check(o kind.Record, raw map[string]any) {
 	if len(s.profile.rules) > 0 {
-		env := values(o, raw)
+		env := s.profile.values(o, raw)
 		for _, r := range s.profile.rules {
-			force := formats.Rule[*payment.Order]{From: r.spec.From, Until: r.spec.Until}
-			if !force.InForce(o.Date) {
+			force := formats.Rule[kind.Record]{From: r.spec.From, Until: r.spec.Until}
+			if !force.InForce(o.Day()) {
 				continue
 			}
 			// A rule that cannot be evaluated does not hold.
@@ -189,15 +207,15 @@ func (s *site) check(o *payment.Order, raw map[string]any) {
 				}
 			}
 			if v, err := expr.Run(r.expr, env); err != nil || v != true {
-				s.report(r.spec.ID, r.severity, o.Record, r.spec.Field, r.spec.Message)
+				s.report(r.spec.ID, r.severity, o.Place(), r.spec.Field, r.spec.Message)
 			}
 		}
 	}
 	for i, r := range s.profile.fileRules {
 		if r.spec.Sum != "" {
-			if s.sums[i] += o.Amount; (s.sums[i] > r.spec.Max || s.sums[i] < 0) && !s.over[i] {
+			if s.sums[i] += *o.Money(r.sum); (s.sums[i] > r.spec.Max || s.sums[i] < 0) && !s.over[i] {
 				s.over[i] = true
-				s.report(r.spec.ID, r.severity, 0, "amount", r.spec.Message)
+				s.report(r.spec.ID, r.severity, 0, r.spec.Sum, r.spec.Message)
 			}
 			if s.over[i] {
 				s.sums[i] = 0
@@ -205,17 +223,16 @@ func (s *site) check(o *payment.Order, raw map[string]any) {
 			continue
 		}
 		var key strings.Builder
-		for _, path := range r.spec.Unique {
-			v, _ := o.Text(path)
-			key.WriteString(*v + "\x00")
+		for _, k := range r.unique {
+			key.WriteString(*o.Text(k) + "\x00")
 		}
 		if s.seen[i] == nil {
 			s.seen[i] = map[string]int{}
 		}
 		if _, twice := s.seen[i][key.String()]; twice {
-			s.report(r.spec.ID, r.severity, o.Record, r.spec.Unique[0], r.spec.Message)
+			s.report(r.spec.ID, r.severity, o.Place(), r.spec.Unique[0], r.spec.Message)
 		}
-		s.seen[i][key.String()] = o.Record
+		s.seen[i][key.String()] = o.Place()
 	}
 }
 

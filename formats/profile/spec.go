@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/iso20022"
-	"github.com/brama-gateway/brama/formats/payment"
 	"github.com/brama-gateway/brama/formats/text"
 )
 
@@ -93,6 +91,7 @@ type fieldSpec struct {
 	line  int
 	name  string   // for findings
 	types []string // Type, one by one
+	at    int      // index of To among the fields of the kind; -1: goes nowhere
 }
 
 type ruleSpec struct {
@@ -302,11 +301,8 @@ var (
 // ours are the prefixes of rules that are built in; a profile's own rules take others.
 var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG", "TXT"}
 
-// containers are the types of container and the kind that each carries.
-var containers = map[string]formats.Kind{
-	"dbf": formats.PaymentInstruction, "xml": formats.PaymentInstruction, "pdf": formats.SupportingDocument,
-	"fixed": formats.PaymentInstruction, "keyvalue": formats.PaymentInstruction, "keyed": formats.PaymentInstruction, "delimited": formats.PaymentInstruction,
-}
+// containers are the types of container.
+var containers = []string{"dbf", "delimited", "fixed", "keyed", "keyvalue", "pdf", "xml"}
 
 // tables are the containers whose records a profile describes field by field.
 func (c containerSpec) table() bool { return c.Type == "dbf" || c.text() }
@@ -331,14 +327,15 @@ func (p *Profile) compile(root *yaml.Node) error {
 	if s.Title.UK == "" || s.Title.EN == "" {
 		return fail(line("title"), "title: write it in both languages, as {uk: ..., en: ...}")
 	}
-	want, ok := containers[s.Container.Type]
-	if !ok {
-		return fail(line("container"), "container type %q: unknown; %s", s.Container.Type, didYouMean(s.Container.Type, slices.Sorted(maps.Keys(containers))))
+	if !slices.Contains(containers, s.Container.Type) {
+		return fail(line("container"), "container type %q: unknown; %s", s.Container.Type, didYouMean(s.Container.Type, containers))
 	}
-	if s.Kind != string(want) {
-		return fail(line("kind"), "kind %q: a container of type %s carries %s", s.Kind, s.Container.Type, want)
+	if carried := s.Container.carried(); !slices.Contains(carried, s.Kind) {
+		return fail(line("kind"), "kind %q: a container of type %s cannot carry it; %s", s.Kind, s.Container.Type, didYouMean(s.Kind, carried))
 	}
+	p.records = kindOf(formats.Kind(s.Kind))
 	var err error
+	var ok bool
 	if p.name, err = regexp.Compile(s.Match.Name); err != nil {
 		return fail(line("match"), "match name: %w", err)
 	}
@@ -411,8 +408,8 @@ func (p *Profile) compile(root *yaml.Node) error {
 		return err
 	}
 	for _, path := range s.Absent {
-		if !slices.Contains(payment.Paths(), path) {
-			return fail(line("absent"), "absent %q: no such path; %s", path, didYouMean(path, payment.Paths()))
+		if p.records.Index(path) < 0 {
+			return fail(line("absent"), "absent %q: no such path; %s", path, didYouMean(path, p.records.Paths()))
 		}
 		if p.fields[path] != "" {
 			return fail(line("absent"), "absent %q: the record has it; remove one of the two", path)
@@ -457,13 +454,17 @@ func (p *Profile) compileFields(fail failer) error {
 		if len(f.Src) > 1 && f.Join != "raw" && f.Join != "trim" {
 			return fail(f.line, "join %q: with several fields write raw or trim", f.Join)
 		}
+		f.at = -1
+		if f.To != "" {
+			f.at = p.records.Index(f.To)
+		}
 		types := f.types
 		for _, t := range types {
 			if _, ok := fieldTypes[t]; !ok {
 				return fail(f.line, "type %q: unknown; %s", t, didYouMean(t, typeNames()))
 			}
-			if t == "account" && f.To != "payer.iban" && f.To != "payee.iban" {
-				return fail(f.line, "type account: only for payer.iban and payee.iban")
+			if t == "account" && p.bankOf(f.To) < 0 {
+				return fail(f.line, "type account: only for an IBAN beside which there is a bank's code, as payer.iban")
 			}
 			if len(types) > 1 && codeTypes[t] == "" {
 				return fail(f.line, "type %q: only edrpou, rnokpp, taxno9 and passport can stand together", f.Type)
@@ -474,12 +475,12 @@ func (p *Profile) compileFields(fail failer) error {
 			return fail(f.line, "check: such a field has no \"to\" and a type that can be checked; remove one of them")
 		case f.To == "" && len(f.Values) == 0 && !f.Check:
 			return fail(f.line, "to: missing; write a canonical path, or values, or ignore: true")
-		case f.To != "" && !slices.Contains(payment.Paths(), f.To):
-			return fail(f.line, "to %q: no such path; %s", f.To, didYouMean(f.To, payment.Paths()))
+		case f.To != "" && f.at < 0:
+			return fail(f.line, "to %q: no such path; %s", f.To, didYouMean(f.To, p.records.Paths()))
 		case f.To != "" && p.fields[f.To] != "":
 			return fail(f.line, "to %q: filled twice", f.To)
-		case (f.To == "amount") != (f.Type == "money"):
-			return fail(f.line, "type %q: amount, and only amount, is money", f.Type)
+		case f.To != "" && p.records.Fields[f.at].Money() != (f.Type == "money"), f.To == "" && f.Type == "money":
+			return fail(f.line, "type %q: a path of a sum, and only such a one, is money", f.Type)
 		case f.Type == "money" && f.Unit != "kopeck" && f.Unit != "hryvnia":
 			return fail(f.line, "unit %q: write kopeck or hryvnia", f.Unit)
 		case f.Type == "code" && len(f.Values) == 0:
@@ -525,6 +526,16 @@ func (p *Profile) ruleHead(fail failer, seen map[string]bool, id, severity strin
 		return 0, fail(line, "rule %s: %w", id, err)
 	}
 	return v, nil
+}
+
+// bankOf is the index of the bank's code that stands beside the account at path,
+// as payer.mfo beside payer.iban, or -1.
+func (p *Profile) bankOf(path string) int {
+	party, ok := strings.CutSuffix(path, ".iban")
+	if !ok {
+		return -1
+	}
+	return p.records.Index(party + ".mfo")
 }
 
 // compileText prepares the reading of a text container.

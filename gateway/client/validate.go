@@ -24,7 +24,7 @@ var (
 	tolerances = []string{
 		"no-signing-certificate", "attrs-as-stored", "attrs-resorted", "ber-signer-info", "transport-wrapper",
 		"nested-signed-data", "wrapped-signature", "legacy-sbox", "big-endian-signature", "digest-algorithms",
-		"digital-signature-only", "no-revocation",
+		"digital-signature-only", "no-revocation", "asic-mimetype",
 	}
 )
 

@@ -38,6 +38,7 @@ type Config struct {
 	Provider  Provider  `yaml:"provider" doc:"What a crypto provider does in the gateway's place, beside the seal (docs/provider.md)."`
 	Decrypt   Decrypt   `yaml:"decrypt" doc:"The keys for documents that arrive encrypted to the gateway. Without any such documents are rejected. Keep old ones here as long as clients may still use them."`
 	Journal   Journal   `yaml:"journal" doc:"The journal, which cannot be changed without being found out."`
+	Backup    Backup    `yaml:"backup" doc:"Copies of the state, taken while the daemon works (docs/operator.md, Backup)."`
 	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed."`
 	Clients   Clients   `yaml:"clients" doc:"Watched folders of clients without SFTP."`
 	Profiles  string    `yaml:"profiles" path:"folder" doc:"Folder of additional format profiles, *.yaml. Empty: only the built-in ones."`
@@ -117,6 +118,12 @@ type Journal struct {
 	Copy string `yaml:"copy" path:"made" doc:"Folder for a second copy of the signed checkpoints, best on another machine: with it bramactl journal verify finds also a state that was taken back as a whole. Empty: none."`
 }
 
+// Backup is where copies of the state go.
+type Backup struct {
+	Repository string        `yaml:"repository" live:"yes" path:"made" doc:"Folder of the repository, best on another machine's disk; schedule.backup says when. It gets clients' documents and the journal's private key: keep it for its owner alone. Empty: the daemon takes none; bramactl backup may."`
+	Keep       time.Duration `yaml:"keep" live:"yes" range:"1h..36600d" doc:"Copies older than this are removed after a new one was taken."`
+}
+
 // Trust is where trust files lie.
 type Trust struct {
 	Dir     string   `yaml:"dir" path:"folder" doc:"Folder that bramactl trust add writes; it must be there, bramactl init makes it: anchors/ (believed) and material/ (certificates and CRLs, never believed by themselves)."`
@@ -133,6 +140,7 @@ type Schedule struct {
 	Deadlines   string `yaml:"deadlines" live:"yes" cron:"yes" doc:"Look for held submissions whose time is over, and ask again for those that wait for evidence."`
 	Retention   string `yaml:"retention" live:"yes" cron:"yes" doc:"Put away what was kept long enough."`
 	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Close the day that ended last: count what came in and what is still open, into the journal and the log, and release the signed root of the journal to every outbox."`
+	Backup      string `yaml:"backup" live:"yes" cron:"yes" doc:"Take a copy of the state, where backup.repository names a place for it. What changed after the newest copy is lost with the disk of state."`
 	Checkpoints string `yaml:"checkpoints" live:"yes" cron:"yes" doc:"Sign a checkpoint of the journal."`
 }
 
@@ -170,12 +178,14 @@ func Default() *Config {
 			Stable:    500 * time.Millisecond,
 			Temporary: []string{".*", "*.part", "*.partial", "*.filepart", "*.tmp", "*.uploading", "~*", "*~"},
 		},
-		Seal:  Seal{Key: "keys/seal.key", Certificate: "keys/seal.pem", Chain: []string{"keys/seal-ca.pem"}},
-		Trust: Trust{Dir: "trust"},
+		Backup: Backup{Keep: 35 * 24 * time.Hour},
+		Seal:   Seal{Key: "keys/seal.key", Certificate: "keys/seal.pem", Chain: []string{"keys/seal-ca.pem"}},
+		Trust:  Trust{Dir: "trust"},
 		Schedule: Schedule{
 			Deadlines:   "@every 1m",
 			Retention:   "30 3 * * *",
 			DailyClose:  "5 0 * * *",
+			Backup:      "17 * * * *",
 			Checkpoints: "@every 1m",
 		},
 		Limits: Limits{

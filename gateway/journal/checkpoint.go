@@ -119,6 +119,12 @@ func Folder(state string) string { return filepath.Join(state, "journal") }
 // CheckpointsIn is the file of checkpoints in a journal's folder, and in Options.Copy.
 func CheckpointsIn(dir string) string { return filepath.Join(dir, checkpointsFile) }
 
+// HashesIn is the file of hashes in a journal's folder.
+func HashesIn(dir string) string { return filepath.Join(dir, hashesFile) }
+
+// RowsOf is how many rows a file of hashes of a size in bytes speaks of.
+func RowsOf(size int64) int64 { return rowsIn(size / tlog.HashSize) }
+
 // PublicKey reads the public key that lies beside the private one. It proves
 // nothing against somebody who can write there: keep a copy elsewhere.
 func PublicKey(dir string) (string, error) {

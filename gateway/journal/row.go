@@ -84,6 +84,8 @@ type record struct {
 	To      string   `json:"to"`
 	Receipt string   `json:"receipt"` // SHA-256 of the JSON of the receipt that names this row
 	Other   spool.ID `json:"other"`
+	Name    string   `json:"name"`   // of a part or a post
+	SHA256  string   `json:"sha256"` // of the part that came in or went out
 }
 
 func readRecord(e spool.Event) (record, error) {

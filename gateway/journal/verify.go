@@ -43,6 +43,11 @@ const (
 	ItemMissing       Sort = "ITEM-MISSING"       // rows tell of an item that is gone
 	ReceiptChanged    Sort = "RECEIPT-CHANGED"    // a receipt is missing or is not the one whose hash its row holds
 	ProofInvalid      Sort = "PROOF-INVALID"      // a published proof does not prove its row
+	DocumentChanged   Sort = "DOCUMENT-CHANGED"   // a document or signature has bytes of which no row tells
+	StatementChanged  Sort = "STATEMENT-CHANGED"  // a statement is missing or is not the one that was released
+	PostChanged       Sort = "POST-CHANGED"       // a file in a client's box has no bytes, or marks of which no row tells
+	FolderUnknown     Sort = "FOLDER-UNKNOWN"     // a file in a client's folder that was never released
+	FolderChanged     Sort = "FOLDER-CHANGED"     // a file in a client's folder has other bytes than were released
 )
 
 // Finding is one thing that is wrong.
@@ -64,6 +69,9 @@ type Report struct {
 	Copies      int        `json:"copies"` // checkpoints given from elsewhere
 	Items       int64      `json:"items"`
 	Receipts    int64      `json:"receipts"`
+	Statements  int64      `json:"statements"`
+	Posts       int64      `json:"posts"` // files in boxes
+	Files       int64      `json:"files"` // files in clients' folders
 	Findings    []Finding  `json:"findings"`
 	More        int        `json:"moreFindings,omitempty"` // counted and not listed
 }
@@ -99,6 +107,10 @@ type Copy struct {
 // The error is about what could not be read; what is wrong is in the report.
 func Verify(ctx context.Context, dir string, store Store, key Key, copies ...Copy) (*Report, error) {
 	v := &verifying{ctx: ctx, report: &Report{Findings: []Finding{}}, store: store, key: key, parted: map[bool]bool{}}
+	var err error
+	if v.retired, err = RetiredKeys(dir); err != nil {
+		return nil, err
+	}
 	// Hashes and checkpoints first: rows are committed before them, so the view
 	// that is opened after must have at least theirs.
 	if err := v.checkpoints(filepath.Join(dir, checkpointsFile), copies); err != nil {
@@ -135,9 +147,15 @@ type verifying struct {
 	subtree []tlog.Hash // whole subtrees of the rows so far, the largest first
 	rows    int64
 	wrong   bool          // hashes.bin and rows have parted
+	retired []Key         // the journal was signed with before
 	parted  map[bool]bool // so have the rows and the journal's own checkpoints (true), or copies
 	states  map[spool.ID]told
 	papers  []paper
+
+	released []paper
+	bytes    map[bytesOf]bool
+	from     map[spool.ID][]spool.ID // items whose parts went over to an item
+	acts     map[act]bool
 }
 
 type head struct {
@@ -153,8 +171,10 @@ type told struct {
 	gone  bool  // joined to another
 }
 
+// paper is a receipt or statement that a row tells of.
 type paper struct {
 	item    spool.ID
+	name    string // of a statement
 	row     int64
 	id      spool.ID
 	receipt int
@@ -209,6 +229,7 @@ func (v *verifying) checkpoints(path string, copies []Copy) error {
 
 func (v *verifying) read(r spool.Reader) error {
 	v.states = map[spool.ID]told{}
+	v.bytes, v.from, v.acts = map[bytesOf]bool{}, map[spool.ID][]spool.ID{}, map[act]bool{}
 	next := 0
 	for after := int64(0); ; {
 		rows, err := r.Events(after, page)
@@ -309,6 +330,7 @@ func (v *verifying) tell(e spool.Event) {
 	if e.Item == 0 {
 		return
 	}
+	v.note(e, rec)
 	t := v.states[e.Item]
 	if rec.To != "" {
 		t.state, t.row = rec.To, e.Seq
@@ -320,7 +342,7 @@ func (v *verifying) tell(e spool.Event) {
 		v.states[rec.Other] = o
 	}
 	if n := receiptOf(e.Kind); n > 0 && rec.Receipt != "" {
-		v.papers = append(v.papers, paper{e.Item, e.Seq, e.ID, n, rec.Receipt})
+		v.papers = append(v.papers, paper{item: e.Item, row: e.Seq, id: e.ID, receipt: n, sum: rec.Receipt})
 	}
 }
 
@@ -383,9 +405,22 @@ func (v *verifying) spool(r spool.Reader) error {
 			break
 		}
 		for _, it := range items {
+			if err := v.ctx.Err(); err != nil {
+				return err
+			}
 			after = it.ID
 			v.report.Items++
 			seen[it.ID] = it.Label
+			parts, err := r.Parts(it.ID)
+			if err != nil {
+				return err
+			}
+			v.documents(parts)
+			posts, err := r.Posts(spool.PostQuery{Item: it.ID, Gone: true})
+			if err != nil {
+				return err
+			}
+			v.posts(posts, parts)
 			t, ok := v.states[it.ID]
 			switch {
 			case !ok || t.row == 0:
@@ -409,7 +444,7 @@ func (v *verifying) spool(r spool.Reader) error {
 			return err
 		}
 	}
-	return nil
+	return v.statements(r, seen)
 }
 
 func (v *verifying) receipt(r spool.Reader, p paper, label string) error {
@@ -446,7 +481,7 @@ func (v *verifying) receipt(r spool.Reader, p paper, label string) error {
 	}
 	proof, err := ParseProof(body)
 	if err == nil {
-		_, err = proof.Check(v.key)
+		err = v.proved(proof)
 	}
 	if err == nil && (proof.Row.ID != p.id || proof.Row.Seq != p.row) {
 		err = errors.New("it is of another row")
@@ -455,6 +490,21 @@ func (v *verifying) receipt(r spool.Reader, p paper, label string) error {
 		v.report.add(ProofInvalid, p.row, p.item, "the proof of receipt %d: %v", p.receipt, err)
 	}
 	return nil
+}
+
+// proved checks a proof by the journal's key, or by one that it was signed with
+// before: a renewal takes nothing from the proofs that were given.
+func (v *verifying) proved(p *Proof) error {
+	_, err := p.Check(v.key)
+	for _, k := range v.retired {
+		if err == nil {
+			break
+		}
+		if _, old := p.Check(k); old == nil {
+			err = nil
+		}
+	}
+	return err
 }
 
 // content reads bytes; what is not there reads as nothing, which fits no hash.

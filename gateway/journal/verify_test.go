@@ -307,6 +307,26 @@ func TestManipulations(t *testing.T) {
 			sqlDo(t, dir, `UPDATE part SET content = (SELECT content FROM part WHERE name = 'P03.DBF.p7s.receipt1.proof') WHERE name = 'P01.DBF.p7s.receipt1.proof'`)
 			return dir
 		}},
+		{name: "another document", want: []journal.Sort{journal.DocumentChanged}, spoil: func(t *testing.T, dir string) string {
+			sqlDo(t, dir, `UPDATE part SET content = (SELECT content FROM part WHERE name = 'P03.DBF.p7s') WHERE name = 'P01.DBF.p7s'`)
+			return dir
+		}},
+		{name: "another statement", want: []journal.Sort{journal.StatementChanged}, spoil: func(t *testing.T, dir string) string {
+			sqlDo(t, dir, `UPDATE part SET content = (SELECT content FROM part WHERE name = 'P03.DBF.p7s') WHERE name = 'S.txt'`)
+			return dir
+		}},
+		{name: "a statement's bytes", want: []journal.Sort{journal.StatementChanged}, spoil: func(t *testing.T, dir string) string {
+			sqlDo(t, dir, `UPDATE content SET bytes = CAST('y' AS BLOB) WHERE id = (SELECT content FROM part WHERE name = 'S.txt')`)
+			return dir
+		}},
+		{name: "a statement acknowledged by nobody", want: []journal.Sort{journal.PostChanged}, spoil: func(t *testing.T, dir string) string {
+			sqlDo(t, dir, `UPDATE post SET acknowledged = at WHERE name = 'S.txt.p7s'`)
+			return dir
+		}},
+		{name: "a post to nothing", want: []journal.Sort{journal.PostChanged}, spoil: func(t *testing.T, dir string) string {
+			sqlDo(t, dir, `UPDATE post SET part = 'other' WHERE name = 'S.txt.p7s'`)
+			return dir
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

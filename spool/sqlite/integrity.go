@@ -9,19 +9,61 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/brama-gateway/brama/spool"
 )
 
-// Integrity looks for damage: in the database, in the tallies, and in every
-// content, whose size it compares and, if deep, whose hash too. The problems are
-// told one a line, in no fixed words; an error means that it could not look.
-func (s *Store) Integrity(ctx context.Context, deep bool) (problems []string, err error) {
-	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+// Sort is a sort of damage.
+type Sort string
+
+// The sorts of damage that Integrity tells apart.
+const (
+	DatabaseDamaged Sort = "DATABASE-DAMAGED" // SQLite's own check of pages and indexes
+	RowDangling     Sort = "ROW-DANGLING"     // a row refers to one that is not there
+	TallyWrong      Sort = "TALLY-WRONG"      // the count of a state is not the number of its items
+	HistoryGap      Sort = "HISTORY-GAP"      // numbers of the history are left out
+	ContentMissing  Sort = "CONTENT-MISSING"  // the bytes of a content are not there
+	ContentDamaged  Sort = "CONTENT-DAMAGED"  // they are of another size, or do not have the hash
+)
+
+// Problem is one damage.
+type Problem struct {
+	Sort   Sort   `json:"sort"`
+	Object string `json:"object,omitempty"` // a table, a queue and state, the hash of a content
+	Detail string `json:"detail"`
+}
+
+func (p Problem) String() string {
+	if p.Object == "" {
+		return fmt.Sprintf("%s: %s", p.Sort, p.Detail)
+	}
+	return fmt.Sprintf("%s %s: %s", p.Sort, p.Object, p.Detail)
+}
+
+func (p Problem) content() bool { return p.Sort == ContentMissing || p.Sort == ContentDamaged }
+
+// checks are the questions to the database. Each row of an answer is one problem:
+// its object and the detail.
+var checks = []struct {
+	sort Sort
+	text string
+}{
+	{DatabaseDamaged, `SELECT '', quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'`},
+	{RowDangling, `SELECT "table", 'row ' || COALESCE(rowid, '?') || ' refers to one that is not in ' || parent FROM pragma_foreign_key_check`},
+	{TallyWrong, `SELECT q || ' ' || s, 'the count is off by ' || SUM(n) FROM (
+		SELECT queue AS q, state AS s, n FROM tally UNION ALL SELECT queue, state, -1 FROM item)
+		GROUP BY q, s HAVING SUM(n) <> 0`},
+	{HistoryGap, `SELECT '', COUNT(*) || ' rows, the last has number ' || MAX(seq) FROM event HAVING COUNT(*) <> COALESCE(MAX(seq), 0)`},
+}
+
+// Integrity looks for damage: in the database, in the tallies, and in
+// every content, whose size it compares and, if deep, whose hash too. An error
+// means that it could not look.
+func (s *Store) Integrity(ctx context.Context, deep bool) (problems []Problem, err error) {
+	say := func(sort Sort, object, detail string) { problems = append(problems, Problem{sort, object, detail}) }
 	err = s.View(ctx, func(r spool.Reader) error {
 		c := r.(*reader).s
-		if err := checkTables(c, say); err != nil {
+		if err := checkTables(ctx, c, say); err != nil {
 			return err
 		}
 		return s.checkContents(ctx, c, deep, say)
@@ -32,21 +74,20 @@ func (s *Store) Integrity(ctx context.Context, deep bool) (problems []string, er
 	return problems, nil
 }
 
-func checkTables(c *session, say func(string, ...any)) error {
-	for _, check := range []struct{ name, text string }{
-		{"database: %s", `PRAGMA quick_check`},
-		{"a row refers to one that is not there: in table %s", `SELECT "table" FROM pragma_foreign_key_check`},
-		{"tally is wrong: %s", `SELECT q || ' ' || s FROM (
-			SELECT queue AS q, state AS s, n FROM tally UNION ALL SELECT queue, state, -1 FROM item)
-			GROUP BY q, s HAVING SUM(n) <> 0`},
-		{"journal has gaps: %s", `SELECT COUNT(*) || ' of ' || MAX(seq) FROM event HAVING COUNT(*) <> COALESCE(MAX(seq), 0)`},
-	} {
+// Integrity is Store.Integrity, beside the process that works on the store.
+func (r *Reading) Integrity(ctx context.Context, deep bool) ([]Problem, error) {
+	return r.s.Integrity(ctx, deep)
+}
+
+func checkTables(ctx context.Context, c *session, say func(Sort, string, string)) error {
+	for _, check := range checks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		err := c.rows(check.text, nil, func(scan func(...any) error) error {
-			var word string
-			err := scan(&word)
-			if word != "ok" {
-				say(check.name, word)
-			}
+			var object, detail string
+			err := scan(&object, &detail)
+			say(check.sort, object, detail)
 			return err
 		})
 		if err != nil {
@@ -56,7 +97,7 @@ func checkTables(c *session, say func(string, ...any)) error {
 	return nil
 }
 
-func (s *Store) checkContents(ctx context.Context, c *session, deep bool, say func(string, ...any)) error {
+func (s *Store) checkContents(ctx context.Context, c *session, deep bool, say func(Sort, string, string)) error {
 	text := `SELECT sha256, size, bytes IS NULL, length(bytes), NULL FROM content`
 	if deep {
 		text = `SELECT sha256, size, bytes IS NULL, length(bytes), bytes FROM content`
@@ -77,18 +118,18 @@ func (s *Store) checkContents(ctx context.Context, c *session, deep bool, say fu
 			return s.checkFile(sum, size, deep, say)
 		}
 		if length == nil || *length != size {
-			say("content %s: wrong size in the database", sum)
+			say(ContentDamaged, sum, "wrong size in the database")
 		} else if deep && sha256.Sum256(mem) != [32]byte(raw) {
-			say("content %s: bytes do not have the hash", sum)
+			say(ContentDamaged, sum, "the bytes in the database do not have the hash")
 		}
 		return nil
 	})
 }
 
-func (s *Store) checkFile(sum string, size int64, deep bool, say func(string, ...any)) error {
+func (s *Store) checkFile(sum string, size int64, deep bool, say func(Sort, string, string)) error {
 	f, err := os.Open(s.files.path(sum))
 	if errors.Is(err, fs.ErrNotExist) {
-		say("content %s: file is missing", sum)
+		say(ContentMissing, sum, "its file is not there")
 		return nil
 	}
 	if err != nil {
@@ -100,7 +141,7 @@ func (s *Store) checkFile(sum string, size int64, deep bool, say func(string, ..
 		return err
 	}
 	if st.Size() != size {
-		say("content %s: file has %d bytes, want %d", sum, st.Size(), size)
+		say(ContentDamaged, sum, fmt.Sprintf("its file has %d bytes, want %d", st.Size(), size))
 		return nil
 	}
 	if !deep {
@@ -108,9 +149,9 @@ func (s *Store) checkFile(sum string, size int64, deep bool, say func(string, ..
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		say("content %s: %v", sum, err)
+		say(ContentDamaged, sum, err.Error())
 	} else if hex.EncodeToString(h.Sum(nil)) != sum {
-		say("content %s: file %s does not have the hash", sum, filepath.Base(f.Name()))
+		say(ContentDamaged, sum, "its file does not have the hash")
 	}
 	return nil
 }
