@@ -13,7 +13,7 @@ type Store struct {
 	crls              []*CRL
 
 	anchored  map[[32]byte]bool
-	terms     map[[32]byte][]Anchor // of the anchors that are not for ever
+	terms     map[[32]byte][]Anchor     // of the anchors that are not for ever
 	bySubject map[string][]*Certificate // anchors first
 	byIssuer  map[string][]*Certificate
 	byKeyID   map[string][]*Certificate

@@ -70,8 +70,10 @@ func sample(t testing.TB) trustlisttest.List {
 			},
 			{Provider: "Two", Name: "CA two", Type: "http://czo.gov.ua/TrstSvc/Svctype/CA/QC", Certificates: []*pki.Certificate{p.Root.Certificate}, Statuses: []trustlisttest.Status{{URI: trustlisttest.Granted, From: at.AddDate(-1, 0, 0)}}},
 			{Provider: "Three", Name: "delivery", Type: "http://uri.etsi.org/TrstSvc/Svctype/EDS/Q", Statuses: []trustlisttest.Status{{URI: trustlisttest.Granted, From: at}}},
-			{Provider: "Four", Name: "for web sites", Type: trustlisttest.CAQC, Certificates: []*pki.Certificate{p.Root.Certificate}, Statuses: []trustlisttest.Status{{URI: trustlisttest.Granted, From: at}},
-				Extra: `<tsl:ServiceInformationExtensions><tsl:Extension Critical="true"><tsl:AdditionalServiceInformation><tsl:URI xml:lang="en">http://uri.etsi.org/TrstSvc/TrustedList/SvcInfoExt/ForWebSiteAuthentication</tsl:URI></tsl:AdditionalServiceInformation></tsl:Extension></tsl:ServiceInformationExtensions>`},
+			{
+				Provider: "Four", Name: "for web sites", Type: trustlisttest.CAQC, Certificates: []*pki.Certificate{p.Root.Certificate}, Statuses: []trustlisttest.Status{{URI: trustlisttest.Granted, From: at}},
+				Extra: `<tsl:ServiceInformationExtensions><tsl:Extension Critical="true"><tsl:AdditionalServiceInformation><tsl:URI xml:lang="en">http://uri.etsi.org/TrstSvc/TrustedList/SvcInfoExt/ForWebSiteAuthentication</tsl:URI></tsl:AdditionalServiceInformation></tsl:Extension></tsl:ServiceInformationExtensions>`,
+			},
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package trust_test
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"math/big"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/pki"
@@ -67,8 +66,11 @@ func TestList(t *testing.T) {
 		at   time.Time
 		want pki.Outcome
 	}{
-		{granted.Add(-time.Second), pki.NoChain}, {granted, pki.ValidPath}, {now, pki.ValidPath},
-		{list.NextUpdate.Add(71 * time.Hour), pki.ValidPath}, {list.NextUpdate.Add(73 * time.Hour), pki.NoChain},
+		{granted.Add(-time.Second), pki.NoChain},
+		{granted, pki.ValidPath},
+		{now, pki.ValidPath},
+		{list.NextUpdate.Add(71 * time.Hour), pki.ValidPath},
+		{list.NextUpdate.Add(73 * time.Hour), pki.NoChain},
 	} {
 		if got := path(c.at); got != c.want {
 			t.Errorf("at %v: %v, want %v", c.at, got, c.want)
