@@ -48,6 +48,11 @@ type Options struct {
 	Rand     io.Reader // for seals and lease tokens; crypto/rand.Reader
 	Log      *zap.Logger
 
+	// JournalKey gives the journal's public key, for packages of evidence; nil: there are none.
+	JournalKey func() (string, error)
+	// Stamper is asked for the time-stamps of evidence; nil: the journal proves the time.
+	Stamper cades.Stamper
+
 	Residue time.Duration // how long a taken file stays visible to its sender; 10m
 	Workers int           // examinations at once; one a processor
 	Queue   int           // examinations that wait in memory, the others in the spool; 1024
@@ -161,6 +166,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	wg.Go(func() { g.keeper(ctx) })
 	<-ctx.Done()
 	wg.Wait()
 	if err := context.Cause(ctx); errors.Is(err, spool.ErrStopped) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/gateway/profiles"
 	"github.com/brama-gateway/brama/gateway/provider"
@@ -72,6 +73,7 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 	e.Core, err = gateway.New(ctx, gateway.Options{
 		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
+		JournalKey: func() (string, error) { return journal.PublicKey(journal.Folder(cfg.State)) },
 		Hold: set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
 	})
 	if err != nil {
