@@ -56,3 +56,8 @@ dudect: ## does the time of signing depend on the key? a statistical test, some 
 
 bench-dstu: ## DSTU 4145 beside Bouncy Castle (Debian: libbcprov-java, default-jdk-headless), one core, ratios
 	BRAMA_BENCH=1 go test -count=1 -p 1 -run TestBesideBouncyCastle -v ./crypto/dstu4145 ./crypto/cades
+
+.PHONY: bench-formats
+
+bench-formats: ## 100 MB DBF, 66 MB pain.001: speed and memory, beside the XSD engine alone and xmllint (Debian: libxml2-utils)
+	BRAMA_BENCH=1 go test -count=1 -timeout 30m -run '^TestMeasure$$' -v ./formats/profile

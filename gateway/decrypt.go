@@ -118,7 +118,7 @@ func (c *Case) opened(v *Verdict, b []byte) opening {
 
 // signed refuses what was encrypted and is no container with content.
 func (o opening) signed() opening {
-	if o.encrypted && o.outer == nil && o.finding == nil && cades.Sniff(o.container) != cades.Attached {
+	if o.encrypted && o.outer == nil && o.finding == nil && cades.Sniff(o.container) != cades.Attached && !isASiC(o.container) {
 		return o.refuse(notSigned())
 	}
 	return o
@@ -218,13 +218,26 @@ func (c *Case) container(v *Verdict, p Piece) *cades.Report {
 	if o.encrypted {
 		v.opened = o.container
 	}
-	rep = c.judgement(v, o.container, nil)
+	var fault *formats.Finding
+	if isASiC(o.container) {
+		rep, fault = c.associated(v, o.container)
+	} else {
+		rep = c.judgement(v, o.container, nil)
+	}
 	if o.encrypted && !o.proved && rep.Indication == cades.TotalFailed && !c.reading {
+		v.Container = nil
 		return refuse(notSigned())
 	}
 	if o.wrapped {
 		for i := range rep.Signatures {
 			rep.Signatures[i].Tolerances = append(rep.Signatures[i].Tolerances, cades.TransportWrapper)
+		}
+	}
+	if fault != nil {
+		fault.Field = p.Name
+		v.add(*fault)
+		if len(rep.Signatures) == 0 {
+			return rep
 		}
 	}
 	v.judge(p.Name, rep)

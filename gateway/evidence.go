@@ -296,10 +296,6 @@ func (m *gathering) add(r *cades.Report) {
 	for _, s := range r.Signatures {
 		m.chain(s.Chain)
 		m.evidence(s.Evidence)
-		for _, x := range s.TimeStamps {
-			m.chain(x.Chain)
-			m.evidence(x.Evidence)
-		}
 	}
 }
 
@@ -316,28 +312,32 @@ func (m *gathering) chain(chain []*pki.Certificate) {
 	}
 }
 
-// finder is a trust that gives revocation answers beside its CRLs.
-type finder interface {
-	Answer(sum [32]byte) []byte
-}
-
 func (m *gathering) evidence(refs []cades.EvidenceRef) {
 	for _, e := range refs {
 		if m.had[e.SHA256] {
 			continue
 		}
-		for _, l := range m.trust.CRLs() {
-			if l.SHA256() == e.SHA256 {
-				m.had[e.SHA256] = true
-				m.crls = append(m.crls, l)
-				// A list may be signed by another key of its issuer.
-				for _, c := range m.trust.Certificates() {
-					if c.Subject.Same(l.Issuer) && !m.had[c.SHA256()] {
-						m.had[c.SHA256()] = true
-						m.certificates = append(m.certificates, c)
-					}
+		raw := m.trust.Piece(e)
+		if raw == nil {
+			continue // it is in the container itself
+		}
+		m.had[e.SHA256] = true
+		switch e.Kind {
+		case "crl":
+			l, err := pki.ParseCRL(raw)
+			if err != nil {
+				continue
+			}
+			m.crls = append(m.crls, l)
+			// It may be signed by another key of its issuer.
+			for _, c := range m.trust.Certificates() {
+				if c.Subject.Same(l.Issuer) && !m.had[c.SHA256()] {
+					m.had[c.SHA256()] = true
+					m.certificates = append(m.certificates, c)
 				}
 			}
+		case "ocsp":
+			m.answers = append(m.answers, raw)
 		}
 	}
 }

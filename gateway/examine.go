@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
@@ -71,6 +70,7 @@ type Verdict struct {
 	Findings   []formats.Finding  `json:"findings"`
 	More       int                `json:"more,omitempty"`
 	Signatures []SignatureView    `json:"signatures"`
+	Container  *ContainerView     `json:"container,omitempty"` // that it came in, if an ASiC
 	Entries    []formats.Entry    `json:"entries,omitempty"`
 	Message    *formats.Message   `json:"message,omitempty"`
 
@@ -123,7 +123,7 @@ func Examine(c Case) (v Verdict) {
 		}})
 		return v
 	}
-	report := c.check(doc)
+	report := c.check(&v, doc)
 	if report != nil {
 		v.Kind, v.Profile, v.Entries, v.Message = report.Kind, report.Profile, report.Entries, report.Message
 	}
@@ -239,9 +239,9 @@ func (c *Case) open(v *Verdict) (doc *io.SectionReader, sigs []cades.Signature) 
 			if rep := c.container(&within, containers[0]); rep.Content != nil {
 				doc = section(rep.Content)
 			}
-			v.away = within.away
+			v.away, v.Container = within.away, within.Container
 			for _, f := range within.Findings {
-				if strings.HasPrefix(f.Rule, "ENC-") {
+				if ofContainer(f) {
 					v.add(f)
 				}
 			}
@@ -400,12 +400,12 @@ func (v *Verdict) hash(doc *io.SectionReader) error {
 }
 
 // check reads the document as what it is.
-func (c *Case) check(doc *io.SectionReader) *formats.Report {
+func (c *Case) check(v *Verdict, doc *io.SectionReader) *formats.Report {
 	if doc == nil {
 		return nil
 	}
 	ctx := formats.Context{At: c.At}
-	o := profile.Options{Name: documentName(c.Document), Profile: c.Profile, MaxFindings: MaxFindings}
+	o := profile.Options{Name: c.layoutName(v), Profile: c.Profile, MaxFindings: MaxFindings}
 	if c.Entry != nil {
 		ctx.Owner = &formats.Owner{EDRPOU: c.Entry.EDRPOU, Accounts: c.Entry.Accounts}
 		o.Kinds, o.Allowed = c.Entry.Kinds, c.Entry.Profiles

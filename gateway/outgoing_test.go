@@ -297,6 +297,57 @@ func TestLetters(t *testing.T) {
 	}
 }
 
+// Who has a document in the day, or an open one of before, gets the list once; and a
+// statement that somebody took out of the store is missed.
+func TestReconciliation(t *testing.T) {
+	r := stage(t)
+	accept(r, "P.DBF.p7s", 1)
+	put := func(name string) {
+		t.Helper()
+		if _, err := r.Gateway.PutStatement(r.Ctx(), "demo", gateway.Outgoing{Name: name, Content: strings.NewReader(name)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		put(fmt.Sprintf("S%d.txt", i))
+	}
+	today := r.Clock.Now()
+	if _, err := r.Gateway.Reconcile(r.Ctx(), today, true); !errors.Is(err, spool.ErrNotFound) {
+		t.Errorf("a day that was not closed: %v", err)
+	}
+	for range 2 {
+		rep, err := r.Gateway.CloseDay(r.Ctx(), today)
+		if err != nil || rep.Missing() != 0 || len(rep.Clients) != 1 || rep.Clients[0].First != 1 || len(rep.Clients[0].Open) != 1 {
+			t.Errorf("%+v %v", rep, err)
+		}
+	}
+	list := string(r.Read("/outbox/DAY-2026-03-04.csv"))
+	if !strings.Contains(list, "P.DBF.p7s") || r.Has("/outbox/DAY-2026-03-04.2.csv") {
+		t.Errorf("%s %v", list, r.Names("/outbox"))
+	}
+	r.Advance(24 * time.Hour)
+	put("T0.txt")
+	put("T1.txt")
+	items, err := r.Gateway.Items(r.Ctx(), spool.Query{Queue: gateway.Statements, Label: "000005", Owner: "demo"})
+	if err != nil || len(items) != 1 {
+		t.Fatal(items, err)
+	}
+	if err := r.Store.Update(r.Ctx(), func(tx spool.Tx) error { return tx.Delete(items[0].ID) }); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := r.Gateway.CloseDay(r.Ctx(), r.Clock.Now())
+	if err != nil || rep.Received != 0 || rep.Open() != 1 || rep.Missing() != 1 || rep.Clients[0].Missing[0] != 5 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	if list := string(r.Read("/outbox/DAY-2026-03-05.csv")); !strings.Contains(list, "P.DBF.p7s") {
+		t.Errorf("what is open is not carried over: %s", list)
+	}
+	kept, err := r.Gateway.Reconcile(r.Ctx(), today, true)
+	if err != nil || kept.Day != "2026-03-04" || kept.Closed == nil || kept.Open() != 1 {
+		t.Errorf("%+v %v", kept, err)
+	}
+}
+
 func TestCloseDay(t *testing.T) {
 	r := stage(t)
 	accept(r, "P.DBF.p7s", 1)
@@ -304,7 +355,7 @@ func TestCloseDay(t *testing.T) {
 	r.Send("W.DBF", r.DBF(3, 1))
 	r.Answer(r.LeaseOne(), gateway.Answer{Outcome: gateway.Processed})
 	rep, err := r.Gateway.CloseDay(r.Ctx(), r.Clock.Now())
-	if err != nil || rep.Day != "2026-03-04" || rep.Received != 3 || len(rep.Open) != 2 || rep.States[gateway.StateProcessed] != 1 {
+	if err != nil || rep.Day != "2026-03-04" || rep.Received != 3 || rep.Open() != 2 || rep.States[gateway.StateProcessed] != 1 {
 		t.Errorf("%+v %v", rep, err)
 	}
 	if rep, err = r.Gateway.CloseDay(r.Ctx(), time.Date(2026, 3, 4, 23, 0, 0, 0, time.UTC)); err != nil || rep.Day != "2026-03-05" || rep.Received != 0 {

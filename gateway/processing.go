@@ -176,7 +176,7 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 		answer := Receipt{
 			Receipt: 2, Document: it.Name, SHA256: it.SHA256, Size: it.Size, Submission: it.ID, Client: entry.ID,
 			Received: it.Received.UTC(), Decided: now.UTC(), Outcome: a.Outcome, Kind: v.Kind, Profile: v.Profile,
-			Totals: totals(v.Entries), Signatures: v.Signatures, Reason: a.Reason, Reference: a.Reference,
+			Totals: totals(v.Entries), Signatures: v.Signatures, Container: v.Container, Reason: a.Reason, Reference: a.Reference,
 			Journal: JournalRef{Record: record},
 		}
 		if files, err = g.receiptFiles(&answer, entry, &v); err != nil {

@@ -41,6 +41,7 @@ type Receipt struct {
 	Findings   []formats.Finding  `json:"findings"`
 	More       int                `json:"moreFindings,omitempty"` // counted and not listed
 	Signatures []SignatureView    `json:"signatures"`
+	Container  *ContainerView     `json:"container,omitempty"` // that the document came in, if an ASiC
 	Reason     string             `json:"reason,omitempty"`    // receipt 2: the processor's words
 	Reference  string             `json:"reference,omitempty"` // receipt 2: the processor's number
 	Journal    JournalRef         `json:"journal"`
@@ -202,6 +203,7 @@ func (w *letter) verdict(v *Verdict) {
 	r := &Receipt{
 		Receipt: 1, Document: v.Document, SHA256: v.SHA256, Outcome: v.Outcome, Kind: v.Kind, Profile: v.Profile,
 		Totals: totals(v.Entries), Findings: v.Findings, More: v.More, Signatures: v.Signatures,
+		Container: v.Container,
 	}
 	w.what(r)
 	w.say("", "")
@@ -265,6 +267,9 @@ func (w *letter) head(r *Receipt) {
 // what says which document it is about, and how it came out.
 func (w *letter) what(r *Receipt) {
 	w.say("Документ:    %s", "Document:    %s", r.Document)
+	if c := r.Container; c != nil {
+		w.say("Контейнер:   %s, у ньому файл %s", "Container:   %s, in it the file %s", c.Form, plain(c.File))
+	}
 	w.say("Результат:   %s", "Outcome:     %s", outcomeWords[r.Outcome].In(w.lang))
 	if k, ok := kindWords[r.Kind]; ok {
 		w.say("Вид:         %s", "Kind:        %s", k.In(w.lang))
@@ -297,7 +302,7 @@ func (w *letter) reasons(r *Receipt) {
 		if f.Record > 0 {
 			where = append(where, fmt.Sprintf(formats.Text{UK: "запис %d", EN: "record %d"}.In(w.lang), f.Record))
 		}
-		if f.Field != "" && strings.HasPrefix(f.Rule, "SIG-") { // it names a file of the submission
+		if f.Field != "" && (strings.HasPrefix(f.Rule, "SIG-") || strings.HasPrefix(f.Rule, "ASIC-")) { // it names a file of the submission
 			where = append(where, fmt.Sprintf(formats.Text{UK: "файл %s", EN: "file %s"}.In(w.lang), plain(f.Field)))
 		} else if f.Field != "" {
 			where = append(where, fmt.Sprintf(formats.Text{UK: "поле %s", EN: "field %s"}.In(w.lang), plain(f.Field)))

@@ -148,7 +148,7 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 	answer := Receipt{
 		Receipt: 1, Document: it.Name, SHA256: v.SHA256, Size: v.Size, Submission: it.ID, Client: entry.ID,
 		Received: it.Received.UTC(), Decided: now.UTC(), Outcome: v.Outcome, First: first,
-		Kind: v.Kind, Profile: v.Profile, Findings: v.Findings, More: v.More, Signatures: v.Signatures,
+		Kind: v.Kind, Profile: v.Profile, Findings: v.Findings, More: v.More, Signatures: v.Signatures, Container: v.Container,
 		Totals: totals(v.Entries), Journal: JournalRef{Record: record},
 	}
 	files, err := g.receiptFiles(&answer, entry, &v)
@@ -263,7 +263,7 @@ func (g *Gateway) hold(ctx context.Context, it spool.Item, entry *client.Entry, 
 	answer := Receipt{
 		Receipt: 1, Document: it.Name, SHA256: v.SHA256, Size: v.Size, Submission: it.ID, Client: entry.ID,
 		Received: it.Received.UTC(), Decided: now.UTC(), Outcome: Held, Deadline: utc(it.Deadline),
-		Kind: v.Kind, Profile: v.Profile, Findings: v.Findings, More: v.More, Signatures: v.Signatures,
+		Kind: v.Kind, Profile: v.Profile, Findings: v.Findings, More: v.More, Signatures: v.Signatures, Container: v.Container,
 	}
 	body, err := answer.JSON()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/crypto/asic"
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
@@ -146,17 +147,27 @@ type paper struct {
 
 func (p paper) name(n int64) string { return p.of.name(n) + p.ending }
 
-// The endings of a seal and of what is encrypted.
+// The endings of a seal, of what is encrypted, and of a container.
 const (
 	sealEnding      = ".p7s"
 	encryptedEnding = ".p7e"
+	containerEnding = ".asics"
 )
 
-// sealed gives the papers that a form goes out as: NAME and NAME.p7s, or for a
-// client whose entry says so NAME.p7e alone: the form with the seal in one
-// container, encrypted. Encryption has no integrity of its own, so the seal lies
+// sealed gives the papers that a form goes out as: NAME and NAME.p7s; or for a
+// client whose entry says so NAME.asics alone, the form and the seal in an ASiC-S; or
+// NAME.p7e alone: the form with the seal in one container, encrypted. Encryption has no integrity of its own, so the seal lies
 // within.
 func (g *Gateway) sealed(entry *client.Entry, f outFile, now time.Time) ([]paper, error) {
+	if entry.StatementContainer != "" && entry.Encrypt == "" {
+		whole, err := asic.WriteS(asic.File{Name: f.name(1), Content: f.content},
+			func(content []byte) ([]byte, error) { return g.seal(content, now) },
+			asic.WriteOptions{At: now, Open: asic.Options{Archives: true}})
+		if err != nil {
+			return nil, fmt.Errorf("container of a statement: %w", err)
+		}
+		return []paper{{of: f, ending: containerEnding, role: RoleStatement, bytes: whole}}, nil
+	}
 	if entry.Encrypt == "" {
 		seal, err := g.seal(f.content, now)
 		if err != nil {
@@ -194,7 +205,7 @@ next:
 			return 0, err
 		}
 		for _, f := range files {
-			for _, suffix := range []string{"", sealEnding, encryptedEnding} {
+			for _, suffix := range []string{"", sealEnding, encryptedEnding, containerEnding} {
 				_, err := tx.Post(string(to), "outbox", f.name(n)+suffix)
 				if err == nil {
 					continue next

@@ -1,9 +1,7 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -112,14 +110,7 @@ func (d *desk) rows(ctx context.Context, from time.Time) ([]StatusRow, error) {
 			}
 			for _, it := range items {
 				after = it.ID
-				row := StatusRow{
-					Document: it.Name, Submission: it.ID, Kind: it.Kind, Number: it.Number, Date: it.Date,
-					Received: it.Received.UTC(), State: it.State, Decided: utc(it.Decided),
-				}
-				if n := readNote(it.Note); n.Answer != nil && Final(it.State) {
-					row.Answered, row.Reason, row.Reference = utc(n.Answered), n.Answer.Reason, n.Answer.Reference
-				}
-				rows = append(rows, row)
+				rows = append(rows, statusRow(&it))
 			}
 			if len(items) < 1000 {
 				return nil
@@ -147,35 +138,8 @@ func (d *desk) renderStatus(ext string, rows []StatusRow, from time.Time) ([]byt
 	if entry == nil {
 		entry = &client.Entry{}
 	}
-	lang := d.g.language(entry)
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	w.Comma, w.UseCRLF = ';', true
-	head := []string{"документ", "подання", "вид", "номер", "дата", "одержано", "стан", "вирішено", "відповідь", "причина", "номер обробки"}
-	if lang == "en" {
-		head = []string{"document", "submission", "kind", "number", "date", "received", "state", "decided", "answered", "reason", "reference"}
-	}
-	if err := w.Write(head); err != nil {
-		return nil, modTime, err
-	}
-	for _, r := range rows {
-		state, ok := stateWords[r.State]
-		if !ok {
-			state = formats.Text{UK: string(r.State), EN: string(r.State)}
-		}
-		rec := []string{
-			cell(r.Document), r.Submission.String(), r.Kind, cell(r.Number), r.Date, kyiv(r.Received), state.In(lang),
-			kyivOrNone(r.Decided), kyivOrNone(r.Answered), cell(r.Reason), cell(r.Reference),
-		}
-		if err := w.Write(rec); err != nil {
-			return nil, modTime, err
-		}
-	}
-	w.Flush()
-	if err := w.Error(); err != nil {
-		return nil, modTime, err
-	}
-	return encode(entry, b.String()), modTime, nil
+	body, err := d.g.statusCSV(entry, rows)
+	return body, modTime, err
 }
 
 // cell keeps a spreadsheet from taking foreign text for a formula.

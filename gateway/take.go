@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/crypto/asic"
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -92,7 +93,7 @@ type file struct {
 }
 
 // The endings of signature files (DESIGN 5.1), and of encrypted ones.
-var signatureEndings = []string{".p7s", ".p7m", ".p7e", ".sig", ".sign", ".cades", ".asice", ".asics"}
+var signatureEndings = []string{".p7s", ".p7m", ".p7e", ".sig", ".sign", ".cades", ".asice", ".asics", ".sce", ".scs"}
 
 // SignedName strips the ending of a signature file: what it is a signature of.
 func SignedName(name string) (string, bool) {
@@ -124,8 +125,8 @@ func look(name string, draft sized) (file, error) {
 	}
 	switch cades.Sniff(head) {
 	case cades.NotCMS:
-		if named {
-			f.role = RoleContainer // it says that it is a signature; the examiner will say that it is none
+		if named || asic.Sniff(draft, draft.Size()) {
+			f.role = RoleContainer // it says that it is a signature, and the examiner may say that it is none; or it is an ASiC
 		}
 	case cades.Detached:
 		if draft.Size() > maxSignature {

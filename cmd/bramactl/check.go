@@ -1,11 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -57,7 +58,9 @@ func check(c *call, args []string) error {
 		at.Time = time.Now()
 	}
 	k := gateway.Case{Received: at.Time, At: at.Time, Profile: name, FormatOnly: formatOnly, Trust: pki.NewStore(nil, nil, nil)}
-	if err := c.pieces(&k, files); err != nil {
+	done, err := c.pieces(&k, files)
+	defer done()
+	if err != nil {
 		return err
 	}
 	if err := c.surroundings(&k, client.ID(id)); err != nil {
@@ -66,6 +69,7 @@ func check(c *call, args []string) error {
 	if name != "" && !slices.Contains(k.Profiles.Names(), name) {
 		return usageError{fmt.Errorf(c.t("профілю %q немає; є: %s", "there is no profile %q; there are: %s"), name, k.Profiles.Names())}
 	}
+	debug.SetGCPercent(25) // a large file is to be checked in little memory, not in the least time
 	v := gateway.Examine(k)
 	out := checkReport{
 		Document: v.Document, SHA256: v.SHA256, Size: v.Size, At: at.UTC(), Outcome: v.Outcome, Kind: v.Kind, Profile: v.Profile,
@@ -94,16 +98,27 @@ func check(c *call, args []string) error {
 	return verdict(exitNo)
 }
 
-// pieces reads the files; what each is, its content says, as at the entrances.
-func (c *call) pieces(k *gateway.Case, files []string) error {
-	for _, f := range files {
-		content, err := c.readFile(f)
-		if err != nil {
-			return err
+// pieces opens the files; what each is, its content says, as at the entrances. A
+// large document is read as a stream: it is never in memory as a whole. Done
+// closes them.
+func (c *call) pieces(k *gateway.Case, files []string) (done func(), err error) {
+	var opened []*os.File
+	done = func() {
+		for _, f := range opened {
+			_ = f.Close() // only read
 		}
-		p, err := gateway.NewPiece(filepath.Base(f), io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
+	}
+	for _, f := range files {
+		content, file, err := c.openFile(f)
 		if err != nil {
-			return err
+			return done, err
+		}
+		if file != nil {
+			opened = append(opened, file)
+		}
+		p, err := gateway.NewPiece(filepath.Base(f), content)
+		if err != nil {
+			return done, err
 		}
 		k.Pieces = append(k.Pieces, p)
 		switch {
@@ -111,15 +126,15 @@ func (c *call) pieces(k *gateway.Case, files []string) error {
 		case p.Role == gateway.RoleContainer && k.Document != "":
 			// A container beside its document: the gateway refuses the two together.
 		case k.Document != "":
-			return usageError{fmt.Errorf("%s, %s: %s", k.Document, p.Name, c.t("два документи; кілька файлів - це одне подання: документ і його окремі підписи", "two documents; several files are one submission: a document and its detached signatures"))}
+			return done, usageError{fmt.Errorf("%s, %s: %s", k.Document, p.Name, c.t("два документи; кілька файлів - це одне подання: документ і його окремі підписи", "two documents; several files are one submission: a document and its detached signatures"))}
 		default:
 			k.Document = p.Name
 		}
 	}
 	if k.Document == "" {
-		return usageError{errors.New(c.t("лише підписи; додайте документ", "only signatures; add the document"))}
+		return done, usageError{errors.New(c.t("лише підписи; додайте документ", "only signatures; add the document"))}
 	}
-	return nil
+	return done, nil
 }
 
 // encrypted tells whether a piece needs the gateway's keys: without need nobody

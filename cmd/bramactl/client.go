@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -110,6 +111,26 @@ func (c *call) readFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: larger than %d MiB", name, maxInput>>20)
 	}
 	return b, nil
+}
+
+// openFile opens a file to be read in place; what is not a regular file, as
+// standard input, is read into memory. The file is nil then.
+func (c *call) openFile(name string) (*io.SectionReader, *os.File, error) {
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return io.NewSectionReader(f, 0, info.Size()), f, nil
+		}
+		_ = f.Close() // only read
+	}
+	b, err := c.readFile(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return io.NewSectionReader(bytes.NewReader(b), 0, int64(len(b))), nil, nil
 }
 
 func (c *call) printChanges(changes []admin.Change, dryRun bool) {

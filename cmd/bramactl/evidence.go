@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/brama-gateway/brama/crypto/ocsp"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -19,6 +20,7 @@ type trustFlags struct {
 func (f trustFlags) store(c *call) (*pki.Store, error) {
 	var anchors, material []*pki.Certificate
 	var crls []*pki.CRL
+	answers := ocsp.NewResponses()
 	for _, name := range f.anchors {
 		b, err := c.readFile(name)
 		if err != nil {
@@ -45,11 +47,14 @@ func (f trustFlags) store(c *call) (*pki.Store, error) {
 			if lists, err := pki.ParseCRLs(b); err == nil {
 				crls = append(crls, lists...)
 			}
+			if r, err := ocsp.Parse(b); err == nil {
+				answers.Add(r)
+			}
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return pki.NewStore(anchors, material, crls), nil
+	return pki.NewStore(anchors, material, crls).WithEvidence(answers), nil
 }

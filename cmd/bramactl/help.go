@@ -32,6 +32,7 @@ func init() {
 		{"spool release", "ID --reason TEXT", formats.Text{UK: "забрати оренду в обробника або негайно перевірити відкладений", EN: "take a lease back, or examine a held document at once"}, spoolRelease},
 		{"statement put", "--client ID [--name NAME] FILE", formats.Text{UK: "передати клієнтові виписку", EN: "give a client a statement"}, statementPut},
 
+		{"reconcile", "[DAY] [--closed]", formats.Text{UK: "звірка дня: що надійшло, що завершено, що відкрите, чи підряд номери виписок", EN: "reconcile a day: what came in, what has ended, what is open, whether statement numbers follow on each other"}, reconcile},
 		{"trust add", "[--anchor] FILE... | --list FILE|URL --signer-sha256 HEX | --bundle FILE --sha256 HEX [--anchor]", formats.Text{UK: "додати корінь довіри (--anchor), проміжний сертифікат чи CRL, довірчий список або набір сертифікатів", EN: "add a trust anchor (--anchor), an intermediate certificate or a CRL, a list of trusted services, a bundle"}, trustAdd},
 		{"trust list", "[--lists]", formats.Text{UK: "кому довіряємо, відколи, доки й чому; допоміжні матеріали", EN: "who is believed, from when to when and why; material"}, trustList},
 		{"trust update", "", formats.Text{UK: "перечитати довірчі списки з їхніх джерел", EN: "read the lists of trusted services again from their sources"}, trustUpdate},
@@ -39,7 +40,7 @@ func init() {
 
 		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME]", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
 		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--tolerate FLAG,...]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},
-		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached] [-o OUT] FILE", formats.Text{UK: "підписати файл; OUT - FILE.p7s", EN: "sign a file; OUT is FILE.p7s"}, signFile},
+		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached | --format asic-s|asic-e] [-o OUT] FILE...", formats.Text{UK: "підписати файл; OUT - FILE.p7s, FILE.asics або FILE.asice", EN: "sign a file; OUT is FILE.p7s, FILE.asics or FILE.asice"}, signFile},
 		{"receipt verify", "FILE.json [--anchor FILE...] [--seal FILE] [--document FILE] [--proof FILE [--key KEY]] [--material DIR] [--at TIME]", formats.Text{UK: "перевірити печатку на квитанції та її запис у журналі", EN: "verify the seal of a receipt, and its record in the journal"}, receiptVerify},
 		{"journal verify", "[--key KEY] [--checkpoint FILE]...", formats.Text{UK: "довести, що історію не змінено", EN: "prove that the history was not changed"}, journalVerify},
 		{"journal checkpoint", "[--key KEY]", formats.Text{UK: "остання підписана контрольна точка журналу", EN: "the newest signed checkpoint of the journal"}, journalCheckpoint},

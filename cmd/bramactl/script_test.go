@@ -99,6 +99,16 @@ func (playedDaemon) Status(context.Context) (admin.Status, error) {
 
 func (playedDaemon) Reload(context.Context) error { return nil }
 
+func (playedDaemon) Day(_ context.Context, day string, _ bool) (*gateway.DayReport, error) {
+	if day == "2026-03-04" {
+		return &gateway.DayReport{Day: day, Received: 2, States: map[spool.State]int{gateway.StateProcessed: 2}, Clients: []gateway.ClientDay{}}, nil
+	}
+	return &gateway.DayReport{Day: "2026-03-05", Received: 1, Released: 3, States: map[spool.State]int{gateway.StateAccepted: 1}, Clients: []gateway.ClientDay{{
+		Client: "demo", Received: 1, States: map[spool.State]int{gateway.StateAccepted: 1}, Released: 3, First: 7, Last: 10, Missing: []int64{8},
+		Open: []gateway.OpenRow{{Submission: 1, Document: "P.DBF", State: gateway.StateAccepted}},
+	}}}, nil
+}
+
 func (playedDaemon) Clients(context.Context) ([]admin.ClientRow, error) {
 	return []admin.ClientRow{{ID: "demo", Name: "Установа", EDRPOU: "12345678", Keys: 1, Signatories: 3}}, nil
 }

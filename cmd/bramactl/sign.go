@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/algorithm"
+	"github.com/brama-gateway/brama/crypto/asic"
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
@@ -26,15 +27,20 @@ func signFile(c *call, args []string) error {
 	flags.StringVar(&format, "format", "cades-b", "")
 	flags.StringVar(&tsa, "tsa", "", "")
 	flags.StringVar(&out, "o", "", "")
-	rest, err := c.parse(flags, args, 1, 1)
+	rest, err := c.parse(flags, args, 1, asic.MaxEntries)
 	if err != nil {
 		return err
 	}
+	form := map[string]asic.Form{"asic-s": asic.S, "asic-e": asic.E}[format]
 	switch {
+	case len(rest) > 1 && form != asic.E:
+		return usageError{errors.New(c.t("кілька файлів - лише з --format asic-e", "several files go only with --format asic-e"))}
+	case form != asic.Unknown && detached:
+		return usageError{errors.New(c.t("--detached: документ має бути в контейнері ASiC", "--detached: the document has to be in the ASiC container"))}
 	case len(keys) == 0 || len(keys) != len(certs):
 		return usageError{errors.New(c.t("до кожного --key потрібен свій --cert", "each --key needs its --cert"))}
-	case format != "cades-b":
-		return usageError{fmt.Errorf("--format %s: %s: cades-b", format, c.t("ця версія вміє", "this version makes"))}
+	case format != "cades-b" && form == asic.Unknown:
+		return usageError{fmt.Errorf("--format %s: %s: cades-b, asic-s, asic-e", format, c.t("ця версія вміє", "this version makes"))}
 	case tsa != "":
 		return usageError{errors.New(c.t("--tsa: позначка часу потребує --format cades-t, якого ця версія ще не вміє", "--tsa: a time-stamp needs --format cades-t, which this version does not make yet"))}
 	}
@@ -50,16 +56,18 @@ func signFile(c *call, args []string) error {
 			return err
 		}
 	}
-	content, err := c.readFile(rest[0])
-	if err != nil {
-		return err
+	ending := map[asic.Form]string{asic.S: ".asics", asic.E: ".asice", asic.Unknown: ".p7s"}[form]
+	var container []byte
+	if form != asic.Unknown {
+		container, err = c.signASiC(form, rest, signers, time.Now())
+	} else {
+		container, err = c.signCAdES(rest[0], signers, cades.SignOptions{Detached: detached, At: time.Now()})
 	}
-	container, err := cades.Sign(rand.Reader, content, signers, cades.SignOptions{Detached: detached, At: time.Now()})
 	if err != nil {
 		return fmt.Errorf("%s: %w", rest[0], err)
 	}
 	if out == "" {
-		out = rest[0] + ".p7s"
+		out = rest[0] + ending
 	}
 	if err := replaceFile(out, container); err != nil {
 		return err
@@ -71,6 +79,14 @@ func signFile(c *call, args []string) error {
 	}
 	c.printf("%s\n", out)
 	return nil
+}
+
+func (c *call) signCAdES(file string, signers []cades.Signer, o cades.SignOptions) ([]byte, error) {
+	content, err := c.readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return cades.Sign(rand.Reader, content, signers, o)
 }
 
 // signer reads a key and its certificate; further certificates of the file go

@@ -46,6 +46,9 @@ func verify(c *call, args []string) error {
 		}
 		in.Detached = io.NewSectionReader(bytes.NewReader(doc), 0, int64(len(doc)))
 	}
+	if isASiC(in.Container) {
+		return c.verifyASiC(rest[0], in, o)
+	}
 	r := cades.Validate(in, o)
 	if r.NotContainer {
 		return fmt.Errorf("%s: %s (%s)", rest[0], c.t("це не контейнер підпису", "not a signature container"), r.Detail)

@@ -100,8 +100,9 @@ type daemon struct {
 	live        atomic.Pointer[config.Config] // of the last reload: what may change is read here
 	rescheduled chan struct{}                 // live has another schedule
 	reloading   sync.Mutex                    // one reload at a time
-	backupFault atomic.Pointer[error]         // of the last scheduled backup
-	restart     atomic.Pointer[[]string]      // keys that the file has changed and only a restart applies
+	closed      atomic.Pointer[gateway.DayReport]
+	backupFault atomic.Pointer[error]    // of the last scheduled backup
+	restart     atomic.Pointer[[]string] // keys that the file has changed and only a restart applies
 
 	*engine.Engine
 	journal *journal.Journal
@@ -381,6 +382,12 @@ func (d *daemon) describe(s *admin.Status) {
 		p.describe(s)
 	}
 	s.Warnings = append(s.Warnings, listWarnings(d.Trust.Expiring(time.Now()))...)
+	if rep := d.closed.Load(); rep != nil && rep.Missing() > 0 {
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "NUMBERS", Text: formats.Text{
+			UK: "У нумерації виписок є пропуски: bramactl reconcile " + rep.Day + " --closed",
+			EN: "Numbers of statements are missing: bramactl reconcile " + rep.Day + " --closed",
+		}})
+	}
 	if err := d.backupFault.Load(); err != nil && *err != nil {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: "BACKUP", Text: formats.Text{
 			UK: "Остання резервна копія не вдалася: " + (*err).Error(),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -104,8 +105,9 @@ func takeBackup(ctx context.Context, b config.Backup, state string, log *zap.Log
 // journal's signed root of it.
 func (d *daemon) closeDay(ctx context.Context) error {
 	rep, err := d.Core.CloseDay(ctx, time.Now().Add(-12*time.Hour))
-	if err != nil {
+	if rep == nil {
 		return err
 	}
-	return d.releaseRoot(ctx, rep.Day)
+	d.closed.Store(rep)
+	return errors.Join(err, d.releaseRoot(ctx, rep.Day))
 }

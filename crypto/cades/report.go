@@ -123,6 +123,8 @@ type Options struct {
 	// Evidence answers about revocation beside the CRLs of Trust and those in
 	// the container.
 	Evidence []pki.Evidence
+	// Freshness bounds the age of revocation evidence.
+	Freshness pki.Freshness
 }
 
 // Report is the verdict over all signatures of a container.
@@ -170,6 +172,10 @@ type Signature struct {
 	Evidence []EvidenceRef
 	// RevokedAt is when the signer or an authority was revoked, else zero.
 	RevokedAt time.Time
+	// Missing are the certificates of which no fresh evidence said anything, of the
+	// signer's path and of the paths of time-stamps that must hold: with evidence of them
+	// the verdict may be another.
+	Missing []pki.Missing
 	// TimeStamps are what was found of the signature's time-stamps: the signed ones
 	// first, each kind in its order.
 	TimeStamps []TimeStamp

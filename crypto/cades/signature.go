@@ -419,7 +419,7 @@ func (j *judgement) path() {
 	}
 	o := pki.PathOptions{
 		At: j.c.o.At, Material: j.c.embedded, Evidence: j.c.evidence, Work: j.c.work,
-		LegacySBox: j.c.o.Tolerate[LegacySBox],
+		LegacySBox: j.c.o.Tolerate[LegacySBox], Freshness: j.c.o.Freshness,
 	}
 	p := j.c.o.Trust.Validate(j.out.Signer, o)
 	if p.Outcome == pki.NoRevocationEvidence && j.tolerate(NoRevocation) {
@@ -432,6 +432,7 @@ func (j *judgement) path() {
 		}
 	}
 	j.out.Chain, j.out.Evidence, j.out.RevokedAt = p.Chain, p.Evidence, p.RevokedAt
+	j.out.Missing = append(j.out.Missing, p.Missing...)
 	if p.Outcome != pki.ValidPath {
 		j.doubt(ofPath(p.Outcome), p.Detail)
 	}

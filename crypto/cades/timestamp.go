@@ -74,7 +74,7 @@ func (j *judgement) timeStamp(kind Kind, raw []byte, sum func(*algorithm.Digest,
 		Trust: j.c.o.Trust, Sum: sum, AttrsAsStored: allowed[AttrsAsStored],
 		Path: pki.PathOptions{
 			At: j.c.o.At, Material: j.c.embedded, Evidence: j.c.evidence, Work: j.c.stampWork,
-			LegacySBox: allowed[LegacySBox],
+			LegacySBox: allowed[LegacySBox], Freshness: j.c.o.Freshness,
 		},
 	}
 	if j.out.Signer != nil {
@@ -90,6 +90,9 @@ func (j *judgement) timeStamp(kind Kind, raw []byte, sum func(*algorithm.Digest,
 		if cn := c.Subject.CommonName; cn != "" {
 			out.Authority = pki.Escape(cn)
 		}
+	}
+	if kind == ContentTimeStamp {
+		j.out.Missing = append(j.out.Missing, r.Path.Missing...)
 	}
 	if r.Outcome != tsp.Valid {
 		out.SubIndication, out.Detail = ofToken(r), r.Detail

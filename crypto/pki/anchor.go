@@ -33,7 +33,7 @@ func (s *Store) WithAnchors(more []Anchor) *Store {
 		out = NewStore(certs, nil, nil)
 	} else {
 		out = NewStore(slices.Concat(s.anchors, certs), s.material, s.crls)
-		out.memory = s.memory
+		out.memory, out.other = s.memory, s.other
 	}
 	out.terms = make(map[[32]byte][]Anchor)
 	if s != nil {

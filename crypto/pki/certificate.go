@@ -276,7 +276,7 @@ func (c *Certificate) parseTBS(r *der.Reader) error {
 		if c.Version != 3 {
 			return &der.SyntaxError{Offset: x.Offset(), Reason: "extensions in a certificate that is not version 3"}
 		}
-		if c.Extensions, err = parseExtensions(x); err != nil {
+		if c.Extensions, err = ReadExtensions(x); err != nil {
 			return err
 		}
 		if err := x.End(); err != nil {
@@ -295,9 +295,9 @@ func (c *Certificate) parseTBS(r *der.Reader) error {
 	return nil
 }
 
-// parseExtensions reads Extensions, RFC 5280, 4.2: none twice. (There should be
+// ReadExtensions reads Extensions, RFC 5280, 4.2: none twice. (There should be
 // at least one; real certificates exist that have none.)
-func parseExtensions(r *der.Reader) ([]Extension, error) {
+func ReadExtensions(r *der.Reader) ([]Extension, error) {
 	list, err := r.Sequence()
 	if err != nil {
 		return nil, err

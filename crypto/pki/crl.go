@@ -181,7 +181,7 @@ func (l *CRL) parseTBS(r *der.Reader) error {
 		if version == 1 {
 			return &der.SyntaxError{Offset: x.Offset(), Reason: "extensions in a version 1 CRL"}
 		}
-		extensions, err := parseExtensions(x)
+		extensions, err := ReadExtensions(x)
 		if err != nil {
 			return err
 		}
@@ -220,7 +220,7 @@ func (l *CRL) parseEntry(list *der.Reader, version int) error {
 		if version == 1 {
 			return &der.SyntaxError{Offset: s.Offset(), Reason: "entry extensions in a version 1 CRL"}
 		}
-		extensions, err := parseExtensions(s)
+		extensions, err := ReadExtensions(s)
 		if err != nil {
 			return err
 		}

@@ -51,6 +51,11 @@ const (
 type PathOptions struct {
 	// At is the time for which everything has to be valid.
 	At time.Time
+	// Known is the time up to which evidence may have been issued, At if it is earlier:
+	// later than At where a time in the past is asked about.
+	Known time.Time
+	// Freshness bounds the age of evidence.
+	Freshness Freshness
 	// Material is looked through beside the store's, and never trusted.
 	Material []*Certificate
 	// Evidence is asked beside the store's CRLs.
@@ -83,6 +88,9 @@ type Path struct {
 	Evidence []EvidenceRef
 	// RevokedAt is set for the outcomes that tell of revocation.
 	RevokedAt time.Time
+	// Missing are the certificates of Chain, and those of who answered for it, of which
+	// no fresh evidence said anything: what to fetch evidence of.
+	Missing []Missing
 }
 
 // Validate looks for a path from leaf to an anchor that holds under RFC 5280,
@@ -125,6 +133,8 @@ type builder struct {
 	best      Path
 	// nesting counts validations of alternate issuers within another.
 	nesting int
+	// missing are certificates of delegates of which nothing is known.
+	missing []Missing
 }
 
 func newBuilder(s *Store, o PathOptions) *builder {
@@ -405,16 +415,15 @@ func (b *builder) constraints(chain []*Certificate) Path {
 func (b *builder) revocation(chain []*Certificate) Path {
 	p := Path{Outcome: ValidPath}
 	for i := len(chain) - 2; i >= 0; i-- {
-		q := Question{Certificate: chain[i], Issuer: chain[i+1], At: b.o.At}
-		if b.nesting < maxNesting {
-			q.Alternates = func() []*Certificate { return b.alternates(chain, i+1) }
-		}
-		a := Answer{Detail: "too much work"}
-		if b.work.questions++; b.work.questions <= maxQuestions {
-			a = ask(b.evidence, q)
-		}
+		q := b.question(chain, i)
+		q.Issued = func() []*Certificate { return b.issued(q.Issuer) }
+		q.Delegate = func(c *Certificate, at time.Time) error { return b.delegate(chain, i+1, c, at) }
+		a := b.ask(q)
 		p.Evidence = append(p.Evidence, a.Used...)
-		found := Path{Evidence: p.Evidence, RevokedAt: a.RevokedAt}
+		if a.Status == Unknown || a.Status == OnHold {
+			p.Missing = append(p.Missing, Missing{q.Certificate, q.Issuer})
+		}
+		found := Path{Evidence: p.Evidence, Missing: p.Missing, RevokedAt: a.RevokedAt}
 		who := "the certificate"
 		if i > 0 {
 			who = "an authority of the chain"
@@ -435,7 +444,28 @@ func (b *builder) revocation(chain []*Certificate) Path {
 			p = found
 		}
 	}
+	if p.Outcome == ValidPath {
+		p.Missing = nil
+	} else {
+		p.Missing = append(p.Missing, b.missing...)
+	}
 	return p
+}
+
+// question is about chain[i], to those who sign with its issuer's keys alone.
+func (b *builder) question(chain []*Certificate, i int) Question {
+	q := Question{Certificate: chain[i], Issuer: chain[i+1], At: b.o.At, Known: b.o.Known, Freshness: b.o.Freshness}
+	if b.nesting < maxNesting {
+		q.Alternates = func() []*Certificate { return b.alternates(chain, i+1) }
+	}
+	return q
+}
+
+func (b *builder) ask(q Question) Answer {
+	if b.work.questions++; b.work.questions > maxQuestions {
+		return Answer{Detail: "too much work"}
+	}
+	return ask(b.evidence, q)
 }
 
 // severity orders what is found of the certificates of one path.

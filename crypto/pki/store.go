@@ -19,6 +19,7 @@ type Store struct {
 	byKeyID   map[string][]*Certificate
 	lists     map[string]CRLs
 	bySum     map[[32]byte]*Certificate
+	other     []Evidence // beside the CRLs
 
 	memory *remembered
 }
@@ -77,8 +78,19 @@ func (s *Store) With(material []*Certificate, crls []*CRL) *Store {
 		return NewStore(nil, material, crls)
 	}
 	more := NewStore(s.anchors, slices.Concat(s.material, material), slices.Concat(s.crls, crls))
-	more.memory, more.terms = s.memory, s.terms
+	more.memory, more.other, more.terms = s.memory, s.other, s.terms
 	return more
+}
+
+// WithEvidence gives a store that asks further evidence beside its CRLs. The store
+// itself stays as it is.
+func (s *Store) WithEvidence(more ...Evidence) *Store {
+	if s == nil {
+		s = NewStore(nil, nil, nil)
+	}
+	next := *s
+	next.other = slices.Concat(s.other, more)
+	return &next
 }
 
 // Anchors gives the trust anchors of all times. The slice must not be changed.
@@ -131,10 +143,32 @@ func (s *Store) FindKeyID(id []byte) []*Certificate {
 	return s.byKeyID[string(id)]
 }
 
-// Revocation answers from the store's CRLs.
+// Revocation answers from the store's CRLs and its other evidence.
 func (s *Store) Revocation(q Question) Answer {
 	if s == nil {
 		return Answer{Detail: "no CRL of the issuer"}
 	}
-	return s.lists[q.Certificate.Issuer.key].Revocation(q)
+	return ask(append([]Evidence{s.lists[q.Certificate.Issuer.key]}, s.other...), q)
+}
+
+// Piece gives the encoded CRL or BasicOCSPResponse that a reference names, or nil.
+func (s *Store) Piece(ref EvidenceRef) []byte {
+	if s == nil {
+		return nil
+	}
+	if ref.Kind == "crl" {
+		for _, l := range s.crls {
+			if l.sum == ref.SHA256 {
+				return l.Raw
+			}
+		}
+	}
+	for _, e := range s.other {
+		if h, ok := e.(Holder); ok {
+			if raw := h.Piece(ref); raw != nil {
+				return raw
+			}
+		}
+	}
+	return nil
 }

@@ -18,6 +18,7 @@ import (
 type Page struct {
 	name  string
 	runes *[256]rune // nil: UTF-8; -1: undefined
+	text  *[256]unit // the same in UTF-8
 	bytes map[rune]byte
 }
 
@@ -69,16 +70,47 @@ func (p *Page) Decode(b []byte) (string, error) {
 		}
 		return string(b), nil
 	}
-	var s strings.Builder
-	s.Grow(len(b) * 2)
-	for i, c := range b {
-		r := p.runes[c]
-		if r < 0 {
-			return "", &UndefinedError{p.name, i, c}
+	s, err := p.Append(make([]byte, 0, len(b)*2), b)
+	return string(s), err
+}
+
+// Append appends b as text to to. The error is an *UndefinedError.
+func (p *Page) Append(to, b []byte) ([]byte, error) {
+	if p.runes == nil {
+		if _, err := p.Decode(b); err != nil {
+			return to, err
 		}
-		s.WriteRune(r)
+		return append(to, b...), nil
 	}
-	return s.String(), nil
+	for i, c := range b {
+		u := &p.text[c]
+		switch u.n {
+		case 1:
+			to = append(to, u.b[0])
+		case 2:
+			to = append(to, u.b[0], u.b[1])
+		case 3:
+			to = append(to, u.b[0], u.b[1], u.b[2])
+		default:
+			return to, &UndefinedError{p.name, i, c}
+		}
+	}
+	return to, nil
+}
+
+// Rune is what the byte c means; ok is false if the page does not define it, and
+// for UTF-8, where a byte alone means nothing.
+func (p *Page) Rune(c byte) (r rune, ok bool) {
+	if p.runes == nil || p.runes[c] < 0 {
+		return 0, false
+	}
+	return p.runes[c], true
+}
+
+// unit is one byte of a page in UTF-8; n is 0 when it is undefined.
+type unit struct {
+	b [3]byte
+	n uint8
 }
 
 // Reader decodes what r gives, strictly.
@@ -91,7 +123,8 @@ func (p *Page) Reader(r io.Reader) io.Reader {
 type reader struct {
 	page *Page
 	from io.Reader
-	raw  [4096]byte
+	raw  [32 << 10]byte
+	all  []byte // what text is a part of
 	text []byte
 	done int // bytes decoded before raw
 	err  error
@@ -107,14 +140,15 @@ func (d *reader) Read(b []byte) (int, error) {
 		}
 		var n int
 		n, d.err = d.from.Read(d.raw[:])
-		s, err := d.page.Decode(d.raw[:n])
-		if err != nil {
+		var err error
+		if d.all, err = d.page.Append(d.all[:0], d.raw[:n]); err != nil {
 			e := err.(*UndefinedError)
 			e.Offset += d.done
 			d.err = e
+			d.all = d.all[:0]
 		}
 		d.done += n
-		d.text = []byte(s)
+		d.text = d.all
 	}
 	n := copy(b, d.text)
 	d.text = d.text[n:]
@@ -190,10 +224,11 @@ func ukrainianDOS() *Page {
 }
 
 func newPage(name string, runes [256]rune) *Page {
-	p := &Page{name: name, runes: &runes, bytes: make(map[rune]byte, 256)}
+	p := &Page{name: name, runes: &runes, text: new([256]unit), bytes: make(map[rune]byte, 256)}
 	for i, r := range runes {
 		if r >= 0 {
 			p.bytes[r] = byte(i)
+			p.text[i].n = uint8(copy(p.text[i].b[:], string(r)))
 		}
 	}
 	return p

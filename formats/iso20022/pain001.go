@@ -50,7 +50,7 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 		r.add = func(formats.Finding) {}
 		r.quoteOnly = true
 	}
-	readErr := r.read(&guard{from: io.LimitReader(open(doc), sound)})
+	readErr := r.read(io.LimitReader(open(doc), sound))
 	for _, p := range problems {
 		if strings.HasPrefix(p.finding.Field, "CdtTrfTxInf") {
 			p.finding.Record = r.recordAt(p.line, p.column)
@@ -60,10 +60,14 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 	if readErr != nil && len(problems) == 0 {
 		add(*readErr)
 	}
-	if r.message.ID == "" {
-		return nil, r.entries
+	entries := r.checker.End(readErr == nil)
+	if r.quoteOnly {
+		entries = r.entries
 	}
-	return &r.message, r.entries
+	if r.message.ID == "" {
+		return nil, entries
+	}
+	return &r.message, entries
 }
 
 var declared1251 = regexp.MustCompile(`(?i)^<\?xml\s[^>]*encoding\s*=\s*["']windows-1251["'][^>]*\?>`)
@@ -112,39 +116,6 @@ func Root(doc *io.SectionReader) (space, local string, ok bool) {
 	}
 }
 
-// guard ends the reading at a comment or processing instruction of more than
-// maxAside bytes, which the decoder would keep whole and the schema engine does
-// not bound.
-type guard struct {
-	from  io.Reader
-	last  uint32 // four bytes
-	aside byte   // '-' in a comment, '?' in an instruction
-	n     int
-}
-
-const maxAside = 64 << 10
-
-var errAside = errors.New("comment or instruction too long")
-
-func (g *guard) Read(b []byte) (int, error) {
-	n, err := g.from.Read(b)
-	for _, c := range b[:n] {
-		g.last = g.last<<8 | uint32(c)
-		g.n++
-		switch {
-		case g.aside == 0 && g.last == '<'<<24|'!'<<16|'-'<<8|'-':
-			g.aside, g.n = '-', 0
-		case g.aside == 0 && g.last&0xffff == '<'<<8|'?':
-			g.aside, g.n = '?', 0
-		case g.aside == '-' && g.n > 2 && g.last&0xffffff == '-'<<16|'-'<<8|'>', g.aside == '?' && g.last&0xffff == '?'<<8|'>':
-			g.aside = 0
-		case g.aside != 0 && g.n > maxAside:
-			return 0, errAside
-		}
-	}
-	return n, err
-}
-
 type position struct{ line, column int }
 
 // reader turns the stream of elements into orders. The schema orders the
@@ -156,18 +127,23 @@ type reader struct {
 	checker   payment.Checker
 	quoteOnly bool
 
-	path   []string
-	text   strings.Builder
+	path   []byte // of the open elements, each with a slash before it
+	depths []int  // where the name of each begins in path
+	names  map[string]string
+	text   []byte
 	starts []position // of the records, when quoteOnly
 
 	message formats.Message
-	entries []formats.Entry
-	created string // date of CreDtTm
-	total   totals // of the message
+	entries []formats.Entry // when quoteOnly
+	created string          // date of CreDtTm
+	total   totals          // of the message
 	records int
 
 	pay *paymentInfo
-	tx  *transaction
+	tx  *transaction // &one, while in a transaction
+
+	one   transaction // used again for every transaction, as order is
+	order payment.Order
 }
 
 type totals struct {
@@ -207,6 +183,11 @@ type transaction struct {
 	category, info           []string
 }
 
+// reset makes t empty and keeps what memory it has.
+func (t *transaction) reset() {
+	*t = transaction{ustrd: t.ustrd[:0], category: t.category[:0], info: t.info[:0], creditor: party{ids: t.creditor.ids[:0]}}
+}
+
 type party struct {
 	name string
 	ids  []identifier
@@ -224,99 +205,125 @@ type agent struct {
 }
 
 func (r *reader) read(from io.Reader) *formats.Finding {
-	d := xml.NewDecoder(from)
-	d.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, errors.New("not utf-8") }
-	bad := &formats.Finding{Rule: ruleXML, Message: textXML}
+	r.names = map[string]string{}
+	s := newScanner(from)
 	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
+		line, column := s.line, s.column
+		t, err := s.next()
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
-		}
-		if errors.Is(err, errAside) {
+		case errors.Is(err, errAside):
 			return &formats.Finding{Rule: ruleLimit, Message: formats.Text{UK: "Файл XML містить задовгий коментар. Вилучіть його.", EN: "The XML has a comment that is too long. Remove it."}}
+		case errors.Is(err, errDTD):
+			return &formats.Finding{Rule: ruleUnsafe, Message: formats.Text{UK: "Файл містить DTD. Вивантажте його без DTD.", EN: "The file has a DTD. Export it without one."}}
+		case errors.Is(err, errProcess):
+			return &formats.Finding{Rule: ruleUnsafe, Message: formats.Text{UK: "Файл містить інструкції обробки XML. Вивантажте його без них.", EN: "The file has XML processing instructions. Export it without them."}}
+		case err != nil:
+			return &formats.Finding{Rule: ruleXML, Message: textXML}
 		}
-		if err != nil {
-			return bad
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			if len(r.path) > 64 {
-				return bad
+		switch t {
+		case startTag:
+			if len(r.depths) > 64 {
+				return &formats.Finding{Rule: ruleXML, Message: textXML}
 			}
-			r.path = append(r.path, t.Name.Local)
-			r.text.Reset()
-			if finding := r.start(t, d); finding != nil {
+			r.depths = append(r.depths, len(r.path))
+			r.path = append(append(r.path, '/'), s.name...)
+			r.text = r.text[:0]
+			if finding := r.start(s, position{line, column}); finding != nil {
 				return finding
 			}
-		case xml.CharData:
-			if r.text.Len()+len(t) <= 64<<10 {
-				r.text.Write(t)
+		case charData:
+			if len(r.text)+len(s.text) <= 64<<10 {
+				r.text = append(r.text, s.text...)
 			}
-		case xml.EndElement:
-			r.end(r.text.String())
-			r.text.Reset()
-			if len(r.path) > 0 {
-				r.path = r.path[:len(r.path)-1]
-			}
-		case xml.Directive:
-			return &formats.Finding{Rule: ruleUnsafe, Message: formats.Text{UK: "Файл містить DTD. Вивантажте його без DTD.", EN: "The file has a DTD. Export it without one."}}
-		case xml.ProcInst:
-			if t.Target != "xml" {
-				return &formats.Finding{Rule: ruleUnsafe, Message: formats.Text{UK: "Файл містить інструкції обробки XML. Вивантажте його без них.", EN: "The file has XML processing instructions. Export it without them."}}
+		case endTag:
+			r.end()
+			r.text = r.text[:0]
+			if n := len(r.depths); n > 0 {
+				r.path = r.path[:r.depths[n-1]]
+				r.depths = r.depths[:n-1]
 			}
 		}
 	}
 }
 
 // depth: Document=1, CstmrCdtTrfInitn=2, GrpHdr or PmtInf=3, CdtTrfTxInf=4.
-func (r *reader) start(t xml.StartElement, d *xml.Decoder) *formats.Finding {
+func (r *reader) start(s *scanner, at position) *formats.Finding {
 	switch {
-	case len(r.path) == 3 && r.path[2] == "PmtInf":
+	case len(r.depths) == 3 && r.named(3, "PmtInf"):
 		r.pay = &paymentInfo{}
-	case len(r.path) == 4 && r.path[3] == "CdtTrfTxInf" && r.pay != nil:
+	case len(r.depths) == 4 && r.pay != nil && r.named(4, "CdtTrfTxInf"):
 		if r.records++; r.records > r.options.MaxRecords {
 			return &formats.Finding{Rule: ruleLimit, Record: r.records, Message: formats.Textf("Платежів більше, ніж дозволено (%d). Поділіть файл.", "There are more payments than allowed (%d). Split the file.", r.options.MaxRecords)}
 		}
-		r.tx = &transaction{}
+		r.one.reset()
+		r.tx = &r.one
 		if r.quoteOnly {
-			line, column := d.InputPos()
-			r.starts = append(r.starts, position{line, column})
+			r.starts = append(r.starts, at)
 		}
-	case r.tx != nil && r.at("Amt/InstdAmt"):
-		for _, a := range t.Attr {
-			if a.Name.Local == "Ccy" {
-				r.tx.ccy = a.Value
-			}
-		}
-	case r.tx != nil && r.at("Amt/EqvtAmt"):
+	case r.tx == nil || len(r.depths) != 6: // of Amt within a transaction
+	case r.rel() == "Amt/InstdAmt":
+		r.tx.ccy, _ = s.attribute("Ccy")
+	case r.rel() == "Amt/EqvtAmt":
 		r.tx.equivalent = true
 	}
 	return nil
 }
 
-// at says whether the path within the transaction or payment is rel.
-func (r *reader) at(rel string) bool { return r.rel() == rel }
-
-func (r *reader) rel() string {
-	switch {
-	case r.tx != nil && len(r.path) >= 4:
-		return strings.Join(r.path[4:], "/")
-	case len(r.path) >= 3:
-		return strings.Join(r.path[3:], "/")
+// named says whether the open element at depth, from 1, is called name.
+func (r *reader) named(depth int, name string) bool {
+	if depth > len(r.depths) {
+		return false
 	}
-	return ""
+	from, to := r.depths[depth-1]+1, len(r.path)
+	if depth < len(r.depths) {
+		to = r.depths[depth]
+	}
+	return string(r.path[from:to]) == name
 }
 
-func (r *reader) end(raw string) {
+// rel is the path within the transaction, payment or header.
+func (r *reader) rel() string {
+	depth := 3
+	if r.tx != nil {
+		depth = 4
+	}
+	if len(r.depths) <= depth {
+		return ""
+	}
+	return r.word(r.path[r.depths[depth]+1:])
+}
+
+// word is b as a string, the same one for the same bytes: a message has few
+// different ones, thousands of times.
+func (r *reader) word(b []byte) string {
+	if s, ok := r.names[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if len(r.names) < 1000 && len(s) < 200 {
+		r.names[s] = s
+	}
+	return s
+}
+
+func (r *reader) end() {
+	if len(r.depths) == 2 {
+		r.finishMessage()
+	}
+	if len(r.depths) < 3 {
+		return
+	}
+	raw := string(r.text)
 	text := strings.TrimSpace(raw)
 	rel := r.rel()
 	switch {
-	case len(r.path) < 3:
-	case r.path[2] == "GrpHdr":
+	case r.named(3, "GrpHdr"):
 		r.header(rel, text)
 	case r.pay == nil:
 	case r.tx != nil && rel == "":
-		if len(r.path) == 4 {
+		if len(r.depths) == 4 {
 			r.finishTransaction()
 			r.tx = nil
 		}
@@ -329,9 +336,6 @@ func (r *reader) end(raw string) {
 		r.pay = nil
 	default:
 		r.pay.set(rel, text)
-	}
-	if len(r.path) == 2 {
-		r.finishMessage()
 	}
 }
 

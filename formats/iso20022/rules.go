@@ -52,7 +52,8 @@ func (r *reader) finishTransaction() {
 	if number == "" {
 		number = t.endToEnd
 	}
-	o := &payment.Order{
+	o := &r.order
+	*o = payment.Order{
 		Record: r.records, Number: number, Date: r.created, ValueDate: p.valueDate, Currency: t.ccy,
 		Payer:       payment.Party{Name: p.dbtr.name, IBAN: p.iban, MFO: p.dbtrAgent.code, Bank: p.dbtrAgent.name},
 		Payee:       payment.Party{Name: t.creditor.name, IBAN: t.iban, MFO: t.agent.code, Bank: t.agent.name},
@@ -90,8 +91,8 @@ func (r *reader) finishTransaction() {
 	}
 	p.total.plus(amount)
 	r.total.plus(amount)
-	r.entries = append(r.entries, o.Entry())
 	if r.quoteOnly {
+		r.entries = append(r.entries, o.Entry())
 		return
 	}
 	if r.options.Each != nil {

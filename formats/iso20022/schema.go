@@ -69,6 +69,34 @@ func schemaOf(message string) (*xsd.Engine, error) {
 	return nil, errors.New("iso20022: no such message")
 }
 
+// Schema is the text of the schema of a message of Messages, or of Pain002; nil
+// for another.
+func Schema(message string) []byte {
+	switch message {
+	case Pain001:
+		return pain001XSD
+	case Pain00103:
+		return pain00103XSD
+	case Pain002:
+		return pain002XSD
+	}
+	return nil
+}
+
+// Validate holds doc to the schema of a message of Messages and to nothing else.
+func Validate(message string, doc *io.SectionReader) []formats.Finding {
+	engine, err := schemaOf(message)
+	if err != nil {
+		return []formats.Finding{{Rule: ruleSchema, Message: formats.Text{UK: "Схеми цього повідомлення немає.", EN: "There is no schema of this message."}}}
+	}
+	problems, _ := validate(engine, message, open(doc), doc.Size(), formats.DefaultFindings)
+	var list []formats.Finding
+	for _, p := range problems {
+		list = append(list, p.finding)
+	}
+	return list
+}
+
 // The rules of the XML itself. IDs are never reused.
 const (
 	ruleXML      = "XML-001" // not well-formed, or cut

@@ -70,7 +70,8 @@ type Run struct {
 
 // Checker checks the records of one document in their order.
 type Checker interface {
-	// Record is a new, empty record; place is its number in the file, from 1.
+	// Record is an empty record; place is its number in the file, from 1. It may
+	// be the one of the call before, emptied.
 	Record(place int) Record
 	// Check holds r, which Record gave, to the rules. Said are the paths about
 	// which the layout's reader has reported an error of this record already:

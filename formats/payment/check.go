@@ -2,7 +2,6 @@ package payment
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/kind"
@@ -12,13 +11,22 @@ import (
 type Checker struct {
 	kind.Run
 
-	seen    map[string]int // payer, day and number -> record
+	seen    kind.Seen // payer, day and number
 	said    []string
 	entries []formats.Entry
+	order   Order
+
+	// The rule and order of the moment, for the one function that rules report to.
+	rule *formats.Rule[*Order]
+	at   int
+	tell func(path string, m formats.Text)
 }
 
-// Record is a new order.
-func (c *Checker) Record(place int) kind.Record { return &Order{Record: place} }
+// Record is an empty order, good until the next call.
+func (c *Checker) Record(place int) kind.Record {
+	c.order = Order{Record: place}
+	return &c.order
+}
 
 // End returns the entries of the orders that were checked.
 func (c *Checker) End(bool) []formats.Entry { return c.entries }
@@ -30,14 +38,15 @@ func (c *Checker) Check(r kind.Record, said ...string) {
 	o := r.(*Order)
 	c.said = said
 	c.entries = append(c.entries, o.Entry())
+	if c.tell == nil {
+		c.tell = func(path string, m formats.Text) { c.report(c.rule.ID, c.rule.Severity, c.at, path, m) }
+	}
+	c.at = o.Record
 	for i := range Rules {
-		r := &Rules[i]
-		if !r.InForce(o.Date) {
-			continue
+		c.rule = &Rules[i]
+		if c.rule.InForce(o.Date) {
+			c.rule.Check(c.Context, o, c.tell)
 		}
-		r.Check(c.Context, o, func(path string, m formats.Text) {
-			c.report(r.ID, r.Severity, o.Record, path, m)
-		})
 	}
 	c.unique(o)
 }
@@ -64,17 +73,11 @@ func (c *Checker) unique(o *Order) {
 	if o.Number == "" {
 		return
 	}
-	if c.seen == nil {
-		c.seen = map[string]int{}
-	}
-	key := strings.Join([]string{o.Payer.IBAN, o.Payer.Code, o.Date, o.Number}, "\x00")
-	if first, ok := c.seen[key]; ok {
+	if first, twice := c.seen.Before(o.Record, o.Payer.IBAN, o.Payer.Code, o.Date, o.Number); twice {
 		c.report(RuleUnique.ID, RuleUnique.Severity, o.Record, "number", formats.Textf(
 			"Такий самий номер того самого дня вже має запис %d. Дайте кожній інструкції свій номер.",
 			"Record %d of the same day has this number already. Give each instruction its own number.", first))
-		return
 	}
-	c.seen[key] = o.Record
 }
 
 // Entry is what other parts of the gateway must know of an order.

@@ -229,6 +229,9 @@ func PurposeCodeOf(s string) string {
 // unprintable finds what has no place in a one-line text: controls, line
 // separators, and format characters, which can reorder or hide what is read.
 func unprintable(r rune) bool {
+	if r >= 0x20 && r < 0x7F || r >= 0x400 && r < 0x530 { // most of what comes
+		return false
+	}
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) || r == utf8.RuneError
 }
 

@@ -43,6 +43,10 @@ type Profile struct {
 	declared  map[string]bool   // source names, lower case
 	rules     []rule
 	fileRules []fileRule
+
+	odd   *[256]bool        // bytes of the page that need a second look; nil: all
+	raw   map[string]bool   // fields of the source that a rule may look at
+	known map[string]string // values that the profile itself lists
 }
 
 // Set is the profiles that are in use. It is immutable and safe for concurrent

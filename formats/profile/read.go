@@ -185,27 +185,28 @@ type row struct {
 	said    []string       // canonical paths with an error in this record
 	line    int            // of the field that is read now; 0: the source has no lines
 	raw     map[string]any // trimmed text by source name, for rules
+	buffer  []byte         // of the text that is decoded now
 }
 
 func (r *row) read(o kind.Record, columns []column) {
 	r.said = r.said[:0]
-	if len(r.profile.rules) > 0 {
-		r.raw = make(map[string]any, len(columns))
+	if r.profile.wantsRaw() {
+		r.raw = make(map[string]any, len(r.profile.raw))
 	}
 	for _, col := range columns {
 		f := col.spec
-		var parts []string
 		good := true
+		r.buffer = r.buffer[:0]
 		for i, k := range col.index {
-			s, ok := r.text(f, k)
-			if r.raw != nil {
-				r.raw[f.Src[i]] = strings.TrimSpace(s)
+			from := len(r.buffer)
+			whole := f.Join == "raw" && i < len(col.index)-1 // the next part goes on where this one ends
+			good = r.text(f, k, whole) && good
+			if r.raw != nil && r.profile.raw[f.Src[i]] {
+				r.raw[f.Src[i]] = string(bytes.TrimSpace(r.buffer[from:]))
 			}
-			if f.Join != "raw" || i == len(col.index)-1 {
-				s = strings.TrimRight(s, " ")
+			if !whole {
+				r.buffer = bytes.TrimRight(r.buffer, " ")
 			}
-			parts = append(parts, s)
-			good = good && ok
 		}
 		if !good || f.Ignore {
 			continue
@@ -220,7 +221,7 @@ func (r *row) read(o kind.Record, columns []column) {
 		if r.lines != nil {
 			r.line = r.lines.Line(col.index[0])
 		}
-		r.fill(o, f, strings.TrimSpace(strings.Join(parts, "")))
+		r.fill(o, f, r.profile.string(bytes.TrimSpace(r.buffer)))
 	}
 	r.line = 0
 	r.accounts(o)
@@ -261,29 +262,49 @@ func (r *row) accounts(o kind.Record) {
 	}
 }
 
-// text decodes a field, also one that is ignored: nothing signed stays unread.
-func (r *row) text(f *fieldSpec, k int) (string, bool) {
+// text decodes field k into the buffer, also one that is ignored: nothing signed
+// stays unread. Spaces at the end are left out unless the whole is wanted.
+func (r *row) text(f *fieldSpec, k int, whole bool) bool {
+	raw := r.from.Raw(k)
+	if !whole {
+		raw = bytes.TrimRight(raw, " ")
+	}
+	if len(raw) == 0 {
+		return true
+	}
+	from := len(r.buffer)
+	var err error
+	if r.profile.plain(raw) {
+		if f.Ignore && (r.raw == nil || !r.profile.raw[f.Src[0]] && len(f.Src) == 1) {
+			return true
+		}
+		r.buffer, err = r.profile.page.Append(r.buffer, raw)
+		return err == nil // every plain byte is defined
+	}
 	name := r.from.Name(k)
 	if r.lines != nil {
 		r.line = r.lines.Line(k)
 	}
-	s, err := r.profile.page.Decode(r.from.Raw(k))
+	r.buffer, err = r.profile.page.Append(r.buffer, raw)
 	var undefined *charset.UndefinedError
 	if errors.As(err, &undefined) {
 		r.report(fieldByte, name, f.To, formats.Textf(
 			"Байт %02X (зміщення %d у файлі) не має значення в кодуванні %s.", "The byte %02X (offset %d in the file) has no meaning in %s.",
 			undefined.Byte, r.from.Offset(k)+int64(undefined.Offset), r.profile.page.Name()))
-		return "", false
+		r.buffer = r.buffer[:from]
+		return false
 	}
+	s := string(r.buffer[from:])
 	rule, m := textProblem(s, r.profile.page != charset.UTF8)
 	if rule == "" && strings.ContainsAny(s, r.profile.spec.Charset.Foreign) {
 		rule, m = fieldLetters, textOtherPage
 	}
 	if rule != "" {
 		r.report(rule, name, f.To, m)
-		return "", false
+		r.buffer = r.buffer[:from]
+		return false
 	}
-	return s, true
+	return true
 }
 
 func (r *row) report(rule, field, path string, m formats.Text) {

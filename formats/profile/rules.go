@@ -182,14 +182,14 @@ type site struct {
 	profile *Profile
 	field   func(path string) string
 	add     func(formats.Finding)
-	seen    []map[string]int
+	seen    []kind.Seen
 	sums    []int64
 	over    []bool
 }
 
 func (p *Profile) site(field func(string) string, add func(formats.Finding)) *site {
 	n := len(p.fileRules)
-	return &site{profile: p, field: field, add: add, seen: make([]map[string]int, n), sums: make([]int64, n), over: make([]bool, n)}
+	return &site{profile: p, field: field, add: add, seen: make([]kind.Seen, n), sums: make([]int64, n), over: make([]bool, n)}
 }
 
 func (s *site) check(o kind.Record, raw map[string]any) {
@@ -222,17 +222,13 @@ func (s *site) check(o kind.Record, raw map[string]any) {
 			}
 			continue
 		}
-		var key strings.Builder
-		for _, k := range r.unique {
-			key.WriteString(*o.Text(k) + "\x00")
+		parts := make([]string, len(r.unique))
+		for j, k := range r.unique {
+			parts[j] = *o.Text(k)
 		}
-		if s.seen[i] == nil {
-			s.seen[i] = map[string]int{}
-		}
-		if _, twice := s.seen[i][key.String()]; twice {
+		if _, twice := s.seen[i].Before(o.Place(), parts...); twice {
 			s.report(r.spec.ID, r.severity, o.Place(), r.spec.Unique[0], r.spec.Message)
 		}
-		s.seen[i][key.String()] = o.Place()
 	}
 }
 

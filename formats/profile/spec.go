@@ -415,6 +415,7 @@ func (p *Profile) compile(root *yaml.Node) error {
 			return fail(line("absent"), "absent %q: the record has it; remove one of the two", path)
 		}
 	}
+	p.prepare()
 	return p.compileRules(fail)
 }
 

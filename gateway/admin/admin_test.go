@@ -63,6 +63,10 @@ func (f *fake) DisableClient(ctx context.Context, id client.ID, reason string) e
 	return f.call(ctx, "disable %s %q", id, reason)
 }
 
+func (f *fake) Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error) {
+	return &gateway.DayReport{Day: day}, f.call(ctx, "day %s %v", day, closed)
+}
+
 func (f *fake) SpoolList(ctx context.Context, filter Filter) ([]Row, error) {
 	return f.rows, f.call(ctx, "list %+v", filter)
 }
@@ -155,6 +159,8 @@ func TestCalls(t *testing.T) {
 	check(`retry 0000000000007 "r"`, c.SpoolRetry(ctx, 7, "r"), nil, nil)
 	check(`bury 0000000000007 "b"`, c.SpoolBury(ctx, 7, "b"), nil, nil)
 	check(`release 0000000000007 "l"`, c.SpoolRelease(ctx, 7, "l"), nil, nil)
+	day, err := c.Day(ctx, "2026-03-04", true)
+	check("day 2026-03-04 true", err, day, &gateway.DayReport{Day: "2026-03-04"})
 	id, err := c.PutStatement(ctx, "demo", "виписка 1.txt", []byte("x"))
 	check(`statement demo "виписка 1.txt" "x"`, err, id, spool.ID(42))
 

@@ -11,8 +11,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"syscall"
 
+	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -143,6 +145,15 @@ func (c *Client) ApplyClients(ctx context.Context, files []File, dryRun bool) (c
 // DisableClient implements Operator.
 func (c *Client) DisableClient(ctx context.Context, id client.ID, reason string) error {
 	return c.call(ctx, "POST", "/v1/clients/"+url.PathEscape(string(id))+"/disable", reasonRequest{reason}, &nothing{})
+}
+
+// Day implements Operator.
+func (c *Client) Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error) {
+	var rep gateway.DayReport
+	if err := c.call(ctx, "GET", "/v1/day?"+url.Values{"day": {day}, "closed": {strconv.FormatBool(closed)}}.Encode(), nil, &rep); err != nil {
+		return nil, err
+	}
+	return &rep, nil
 }
 
 // SpoolList implements Operator.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway"
@@ -185,6 +186,18 @@ func by(ctx context.Context) string {
 		return fmt.Sprintf("uid %d", p.UID)
 	}
 	return "local"
+}
+
+// Day implements Operator.
+func (l *Local) Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error) {
+	at := l.Core.Now()
+	if day != "" {
+		var err error
+		if at, err = time.ParseInLocation(time.DateOnly, day, gateway.Kyiv); err != nil {
+			return nil, fmt.Errorf("%w: day %q: want a date as 2026-03-31", ErrInvalid, day)
+		}
+	}
+	return l.Core.Reconcile(ctx, at, closed)
 }
 
 // SpoolList implements Operator.

@@ -57,6 +57,10 @@ type Operator interface {
 	// examines a held item again at once.
 	SpoolRelease(ctx context.Context, id spool.ID, reason string) error
 
+	// Day reconciles a day, Kyiv time (ISO 8601; empty: today): as it is now, or as it
+	// was closed, ErrNotFound where it was not.
+	Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error)
+
 	// PutStatement gives a client a ready file. The same name and content again is
 	// answered with the id of the first.
 	PutStatement(ctx context.Context, id client.ID, name string, content []byte) (spool.ID, error)

@@ -116,6 +116,10 @@ func (s *Server) handler(self uint32) http.Handler {
 		return idAnswer{id}, err
 	})
 
+	handle("GET /v1/day", func(r *http.Request) (any, error) {
+		q := r.URL.Query()
+		return op.Day(r.Context(), q.Get("day"), q.Get("closed") == "true")
+	})
 	handle("GET /v1/spool", func(r *http.Request) (any, error) {
 		f, err := parseFilter(r.URL.Query())
 		if err != nil {

@@ -44,6 +44,8 @@ type Entry struct {
 
 	Encrypt string `yaml:"encrypt,omitempty"` // certificate, PEM, to which its statements are encrypted; empty: they are not
 
+	StatementContainer string `yaml:"statement_container,omitempty"` // asic-s: each form of a statement with its seal in one container; empty: NAME and NAME.p7s
+
 	Kinds    []string `yaml:"kinds"`              // kinds of document it may send
 	Profiles []string `yaml:"profiles,omitempty"` // layouts it may use; empty: every one of its kinds
 	Tolerate []string `yaml:"tolerate,omitempty"` // named signature tolerances (docs/tolerances.md)

@@ -16,9 +16,10 @@ import (
 
 // Values that an entry may have, as people must spell them.
 var (
-	languages = []string{"uk", "en"}
-	codePages = []string{"utf-8", "windows-1251", "cp866", "cp1125", "koi8-u"}
-	kinds     = []string{string(formats.PaymentInstruction), string(formats.SupportingDocument)}
+	languages           = []string{"uk", "en"}
+	codePages           = []string{"utf-8", "windows-1251", "cp866", "cp1125", "koi8-u"}
+	statementContainers = []string{"asic-s"}
+	kinds               = []string{string(formats.PaymentInstruction), string(formats.SupportingDocument)}
 
 	// The named tolerances of docs/tolerances.md that may be granted to a client.
 	tolerances = []string{
@@ -86,6 +87,10 @@ func (e *Entry) Validate() error {
 	v.oneOf("language", e.Language, languages)
 	v.oneOf("code_page", e.CodePage, codePages)
 	v.encrypt(e.Encrypt)
+	v.oneOf("statement_container", e.StatementContainer, statementContainers)
+	if e.StatementContainer != "" && e.Encrypt != "" {
+		v.add("statement_container", "has no meaning beside encrypt, whose statements are sealed within the encryption; leave one of the two out")
+	}
 	list(&v, "kinds", e.Kinds, v.kind)
 	list(&v, "profiles", e.Profiles, func(key, s string) {
 		if !token(s) {

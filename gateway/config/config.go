@@ -139,7 +139,7 @@ type Clients struct {
 type Schedule struct {
 	Deadlines   string `yaml:"deadlines" live:"yes" cron:"yes" doc:"Look for held submissions whose time is over, and ask again for those that wait for evidence."`
 	Retention   string `yaml:"retention" live:"yes" cron:"yes" doc:"Put away what was kept long enough."`
-	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Close the day that ended last: count what came in and what is still open, into the journal and the log, and release the signed root of the journal to every outbox."`
+	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Close the day that ended last: count what came in and what is still open, into the journal and the log; give each client the list of its documents, and the signed root of the journal (bramactl reconcile)."`
 	Backup      string `yaml:"backup" live:"yes" cron:"yes" doc:"Take a copy of the state, where backup.repository names a place for it. What changed after the newest copy is lost with the disk of state."`
 	Checkpoints string `yaml:"checkpoints" live:"yes" cron:"yes" doc:"Sign a checkpoint of the journal."`
 }

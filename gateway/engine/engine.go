@@ -74,7 +74,7 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
 		JournalKey: func() (string, error) { return journal.PublicKey(journal.Folder(cfg.State)) },
-		Hold: set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
+		Hold:       set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.Store.Close())

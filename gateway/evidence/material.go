@@ -3,11 +3,11 @@ package evidence
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/ocsp"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -53,11 +53,12 @@ func store(x *Index, find func(string) []byte, anchors []*pki.Certificate) (*mat
 			}
 			crls = append(crls, l)
 		case strings.HasPrefix(name, "material/ocsp/"):
-			a, err := parseOCSP(b)
+			a, err := ocsp.Parse(b)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
 			m.answers = append(m.answers, a)
+			m.raw[a.SHA256()] = b // of the response within, as EvidenceRef has it
 		default:
 			return nil, fmt.Errorf("%s: not among the material", name)
 		}
@@ -65,7 +66,3 @@ func store(x *Index, find func(string) []byte, anchors []*pki.Certificate) (*mat
 	m.store = pki.NewStore(anchors, certs, crls)
 	return m, nil
 }
-
-var errNoOCSP = errors.New("OCSP answers are not read yet")
-
-func parseOCSP([]byte) (pki.Evidence, error) { return nil, errNoOCSP }

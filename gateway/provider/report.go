@@ -73,13 +73,16 @@ func NewReport(file string, at time.Time, r *cades.Report) Report {
 			row.Signer = signerRow(s.Signer)
 		}
 		for _, x := range s.TimeStamps {
-			row.TimeStamps = append(row.TimeStamps, TimeStampRow{
-				string(x.Kind), x.Valid, known(x.Time), string(x.SubIndication), x.Detail, x.Authority,
-			})
+			row.TimeStamps = append(row.TimeStamps, NewTimeStampRow(x))
 		}
 		out.Signatures = append(out.Signatures, row)
 	}
 	return out
+}
+
+// NewTimeStampRow writes down the verdict over a time-stamp.
+func NewTimeStampRow(x cades.TimeStamp) TimeStampRow {
+	return TimeStampRow{string(x.Kind), x.Valid, known(x.Time), string(x.SubIndication), x.Detail, x.Authority}
 }
 
 func known(t time.Time) *time.Time {

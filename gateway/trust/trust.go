@@ -6,6 +6,7 @@
 //	anchors/*.pem    certificates of authorities that are believed
 //	material/*.pem   certificates, and CRLs in PEM, that are never believed by themselves
 //	material/*.crl   CRLs, DER or PEM
+//	material/*.ors   OCSP responses; *.ocsp and *.der too, which may be CRLs or certificates
 //	lists/           lists of trusted services, each signed by whom the sysadmin has
 //	                 pinned: their authorities are believed while they are granted
 //	bundles/*.json   addresses of services
@@ -38,6 +39,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/ocsp"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -55,17 +57,18 @@ const (
 	Anchor      Kind = "anchor"
 	Certificate Kind = "certificate"
 	CRL         Kind = "crl"
+	OCSP        Kind = "ocsp"
 )
 
-// Item is one certificate or CRL of the folder.
+// Item is one certificate, CRL or OCSP response of the folder.
 type Item struct {
 	SHA256  string    `json:"sha256"` // of its DER, lower-case hex
 	Kind    Kind      `json:"kind"`
-	Subject string    `json:"subject"` // of a CRL: its issuer; safe to print
+	Subject string    `json:"subject"` // of a CRL: its issuer, of an OCSP response: the responder; safe to print
 	From    time.Time `json:"from"`    // notBefore, or thisUpdate
-	Until   time.Time `json:"until"`   // notAfter, or nextUpdate; zero: the CRL does not say and is never fresh
+	Until   time.Time `json:"until"`   // notAfter, or nextUpdate; zero: it does not say, and such a CRL is never fresh
 	File    string    `json:"file"`
-	Note    string    `json:"note,omitempty"` // why a CRL proves nothing
+	Note    string    `json:"note,omitempty"` // why a CRL or OCSP response proves nothing
 	// Since and Ends bound the time in which an anchor is believed, beside its own
 	// validity; nil: it is not bounded. Why says by what.
 	Since *time.Time `json:"since,omitempty"`
@@ -148,7 +151,7 @@ func (d *Dir) reload() (bool, error) {
 	})
 	d.seen, d.items, d.problems = seen, r.items, r.problems
 	d.lists, d.addresses = r.lists, r.addresses
-	d.store = pki.NewStore(r.anchors, r.material, r.crls)
+	d.store = pki.NewStore(r.anchors, r.material, r.crls).WithEvidence(ocsp.NewResponses(r.answers...))
 	if r.terms != nil {
 		d.store = d.store.WithAnchors(r.terms)
 	}
@@ -175,6 +178,9 @@ type file struct {
 	err error // it could not be looked at
 }
 
+// materialNames are the endings of material's files beside .pem.
+var materialNames = []string{".crl", ".ors", ".ocsp", ".der"}
+
 // files lists what is to be read, in the order of names.
 func (d *Dir) files() (out []file, err error) {
 	add := func(path string, anchor bool) {
@@ -200,7 +206,7 @@ func (d *Dir) files() (out []file, err error) {
 		}
 		for _, e := range entries {
 			ext := strings.ToLower(filepath.Ext(e.Name()))
-			if strings.HasPrefix(e.Name(), ".") || ext != ".pem" && (ext != ".crl" || sub == "anchors") {
+			if strings.HasPrefix(e.Name(), ".") || ext != ".pem" && (sub == "anchors" || !slices.Contains(materialNames, ext)) {
 				continue
 			}
 			add(filepath.Join(d.path, sub, e.Name()), sub == "anchors")
@@ -232,6 +238,7 @@ func (d *Dir) files() (out []file, err error) {
 type reading struct {
 	anchors, material []*pki.Certificate
 	crls              []*pki.CRL
+	answers           []*ocsp.Response
 	items             []Item
 	problems          []error
 
@@ -254,9 +261,14 @@ func (r *reading) file(f file) error {
 	if err != nil {
 		return err
 	}
-	certs, crls, err := parse(data, f.anchor)
+	p, err := parse(data, f.anchor)
 	if err != nil {
 		return err
+	}
+	certs, crls := p.certs, p.crls
+	for _, a := range p.answers {
+		r.answers = append(r.answers, a)
+		r.items = append(r.items, answerItem(a, f.path))
 	}
 	for _, c := range certs {
 		kind := Certificate
@@ -292,39 +304,52 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// parse reads certificates and CRLs, PEM or DER, and refuses what is neither.
-// Signed containers are neither, so that nothing gets here out of one.
-func parse(data []byte, anchor bool) ([]*pki.Certificate, []*pki.CRL, error) {
+// parsed is what one file holds.
+type parsed struct {
+	certs   []*pki.Certificate
+	crls    []*pki.CRL
+	answers []*ocsp.Response
+}
+
+// parse reads certificates, CRLs and an OCSP response, PEM or DER, and refuses what is
+// none. Signed containers are none, so that nothing gets here out of one.
+func parse(data []byte, anchor bool) (p parsed, err error) {
 	if len(data) > maxFile {
-		return nil, nil, fmt.Errorf("larger than %d bytes", maxFile)
+		return p, fmt.Errorf("larger than %d bytes", maxFile)
+	}
+	if r, err := ocsp.Parse(data); err == nil {
+		if anchor {
+			return p, errors.New("is an OCSP response; only certificates of authorities can be anchors")
+		}
+		return parsed{answers: []*ocsp.Response{r}}, nil
+	} else if status := ocsp.StatusError(0); errors.As(err, &status) {
+		return p, fmt.Errorf("is an OCSP response that says nothing of a certificate: %w", err)
 	}
 	hasCerts, hasCRLs, err := holds(data)
 	if err != nil {
-		return nil, nil, err
+		return p, err
 	}
 	if anchor && hasCRLs {
-		return nil, nil, errors.New("holds a CRL; only certificates of authorities can be anchors")
+		return p, errors.New("holds a CRL; only certificates of authorities can be anchors")
 	}
-	var certs []*pki.Certificate
-	var crls []*pki.CRL
 	if hasCerts {
-		if certs, err = pki.ParseCertificates(data); err != nil {
-			return nil, nil, err
+		if p.certs, err = pki.ParseCertificates(data); err != nil {
+			return p, err
 		}
 	}
 	if hasCRLs {
-		if crls, err = pki.ParseCRLs(data); err != nil {
-			return nil, nil, err
+		if p.crls, err = pki.ParseCRLs(data); err != nil {
+			return p, err
 		}
 	}
 	if anchor {
-		for _, c := range certs {
+		for _, c := range p.certs {
 			if err := mayAnchor(c); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", c.Subject, err)
+				return p, fmt.Errorf("%s: %w", c.Subject, err)
 			}
 		}
 	}
-	return certs, crls, nil
+	return p, nil
 }
 
 // holds says what sort of thing data is.
@@ -385,13 +410,22 @@ func crlItem(l *pki.CRL, file string) Item {
 	}
 }
 
-// Add puts certificates and CRLs, PEM or DER, into the folder, durably, and reads
+func answerItem(r *ocsp.Response, file string) Item {
+	sum := r.SHA256()
+	this, next := r.Update()
+	return Item{
+		SHA256: hex.EncodeToString(sum[:]), Kind: OCSP, Subject: r.Responder(),
+		From: this, Until: next, File: file, Note: r.Usable(),
+	}
+}
+
+// Add puts certificates, CRLs and OCSP responses, PEM or DER, into the folder, durably, and reads
 // it anew. With anchor they are believed from then on, and all must be
 // certificates of authorities. Either all of data is taken or, where it does not
 // hold, nothing; what is there already is not among added. A crash or a full disk
 // may leave some of it there: adding it again finishes the work.
 func (d *Dir) Add(data []byte, anchor bool) (added []Item, err error) {
-	certs, crls, err := parse(data, anchor)
+	p, err := parse(data, anchor)
 	if err != nil {
 		return nil, fmt.Errorf("trust: %w", err)
 	}
@@ -419,7 +453,7 @@ func (d *Dir) Add(data []byte, anchor bool) (added []Item, err error) {
 		added = append(added, i)
 		return nil
 	}
-	for _, c := range certs {
+	for _, c := range p.certs {
 		kind, sub := Certificate, "material"
 		if anchor {
 			kind, sub = Anchor, "anchors"
@@ -429,7 +463,12 @@ func (d *Dir) Add(data []byte, anchor bool) (added []Item, err error) {
 			return added, err
 		}
 	}
-	for _, l := range crls {
+	for _, r := range p.answers {
+		if err := put(answerItem(r, ""), "material", ".ors", r.Encode()); err != nil {
+			return added, err
+		}
+	}
+	for _, l := range p.crls {
 		if err := put(crlItem(l, ""), "material", ".crl", l.Raw); err != nil {
 			return added, err
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/ocsp/ocsptest"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/crypto/pki/pkitest"
 	"github.com/brama-gateway/brama/gateway/trust"
@@ -119,6 +120,38 @@ func TestAddRefuses(t *testing.T) {
 		}
 		if len(d.List()) != 0 {
 			t.Errorf("%s: something was kept", c.name)
+		}
+	}
+}
+
+// TestAddOCSP: an OCSP response that an administrator brings is evidence, and an error
+// status is none.
+func TestAddOCSP(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 6, 1, 10, 0, 0, 0, time.UTC)
+	root := ocsptest.NewAuthority(t, ocsptest.DSTU, "Root", at)
+	person := root.Issue("Person")
+	by := root.Issue("Responder", ocsptest.ForAnswers)
+	raw, err := ocsptest.Answer{ID: ocsptest.ID(person.Certificate, root.Certificate), This: at.Add(-time.Hour), Next: at.Add(time.Hour), By: by}.Whole()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	d := open(t, dir)
+	add(t, d, certPEM(root.Certificate), true, 1)
+	if _, err := d.Add(raw, true); err == nil {
+		t.Error("an OCSP response is an anchor")
+	}
+	if _, err := d.Add(ocsptest.Error(3), false); err == nil || !strings.Contains(err.Error(), "tryLater") {
+		t.Errorf("an error status: %v", err)
+	}
+	add(t, d, raw, false, 1)
+	for _, again := range []*trust.Dir{d, open(t, dir)} {
+		if p := again.Snapshot().Validate(person.Certificate, pki.PathOptions{At: at}); p.Outcome != pki.ValidPath {
+			t.Errorf("outcome %d %s", p.Outcome, p.Detail)
+		}
+		if items := again.List(); len(items) != 2 || items[1].Kind != trust.OCSP || !items[1].Until.Equal(at.Add(time.Hour)) {
+			t.Errorf("list %+v", items)
 		}
 	}
 }
