@@ -42,6 +42,8 @@ func init() {
 		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--tolerate FLAG,...]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},
 		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached | --format asic-s|asic-e] [-o OUT] FILE...", formats.Text{UK: "підписати файл; OUT - FILE.p7s, FILE.asics або FILE.asice", EN: "sign a file; OUT is FILE.p7s, FILE.asics or FILE.asice"}, signFile},
 		{"receipt verify", "FILE.json [--anchor FILE...] [--seal FILE] [--document FILE] [--proof FILE [--key KEY]] [--material DIR] [--at TIME]", formats.Text{UK: "перевірити печатку на квитанції та її запис у журналі", EN: "verify the seal of a receipt, and its record in the journal"}, receiptVerify},
+		{"evidence export", "ID -o FILE", formats.Text{UK: "пакет доказів прийнятого документа: один файл ASiC-E", EN: "the evidence of an accepted document: one ASiC-E file"}, evidenceExport},
+		{"evidence verify", "FILE --anchor FILE... [--at TIME] [--key KEY]", formats.Text{UK: "перевірити пакет доказів без шлюзу й без мережі", EN: "check a package of evidence, without gateway or network"}, evidenceVerify},
 		{"journal verify", "[--key KEY] [--checkpoint FILE]...", formats.Text{UK: "довести, що історію не змінено", EN: "prove that the history was not changed"}, journalVerify},
 		{"journal checkpoint", "[--key KEY]", formats.Text{UK: "остання підписана контрольна точка журналу", EN: "the newest signed checkpoint of the journal"}, journalCheckpoint},
 		{"journal proof", "RECORD|SUBMISSION [-o FILE]", formats.Text{UK: "доказ, що запис є в журналі", EN: "the proof that a record is in the journal"}, journalProof},

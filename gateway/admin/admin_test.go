@@ -91,6 +91,10 @@ func (f *fake) PutStatement(ctx context.Context, id client.ID, name string, cont
 	return 42, f.call(ctx, "statement %s %q %q", id, name, content)
 }
 
+func (f *fake) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
+	return []byte("PK"), f.call(ctx, "evidence %s", id)
+}
+
 // serve runs a Server on a socket for the length of the test.
 func serve(t *testing.T, op Operator) *Client {
 	t.Helper()
@@ -159,6 +163,8 @@ func TestCalls(t *testing.T) {
 	check(`retry 0000000000007 "r"`, c.SpoolRetry(ctx, 7, "r"), nil, nil)
 	check(`bury 0000000000007 "b"`, c.SpoolBury(ctx, 7, "b"), nil, nil)
 	check(`release 0000000000007 "l"`, c.SpoolRelease(ctx, 7, "l"), nil, nil)
+	pkg, err := c.Evidence(ctx, 7)
+	check("evidence 0000000000007", err, string(pkg), "PK")
 	day, err := c.Day(ctx, "2026-03-04", true)
 	check("day 2026-03-04 true", err, day, &gateway.DayReport{Day: "2026-03-04"})
 	id, err := c.PutStatement(ctx, "demo", "виписка 1.txt", []byte("x"))

@@ -61,6 +61,10 @@ type Operator interface {
 	// was closed, ErrNotFound where it was not.
 	Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error)
 
+	// Evidence is the package of evidence of an accepted submission: an ASiC-E that is
+	// sealed now.
+	Evidence(ctx context.Context, id spool.ID) ([]byte, error)
+
 	// PutStatement gives a client a ready file. The same name and content again is
 	// answered with the id of the first.
 	PutStatement(ctx context.Context, id client.ID, name string, content []byte) (spool.ID, error)

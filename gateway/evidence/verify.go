@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -158,7 +157,9 @@ func (c *checking) run(pkg []byte) {
 	if v == nil {
 		return
 	}
-	c.step("the verdict is the one that was given", c.sameReport(v))
+	if v.indication == cades.TotalPassed {
+		c.step("the verdict is the one that was given", c.sameReport(v))
+	}
 	c.step("journal key", c.journalKey())
 	for _, row := range c.index.Receipts {
 		c.step(fmt.Sprintf("receipt %d: seal", row.Receipt), c.receipt(row))
@@ -166,7 +167,7 @@ func (c *checking) run(pkg []byte) {
 	}
 	c.step("order of times", c.order(v))
 	for i, s := range c.index.Signatures {
-		if s.Raised != "" {
+		if s.Raised != "" && v.indication == cades.TotalPassed {
 			c.step("raised "+path.Base(s.Raised), c.raised(i, s, v))
 		}
 	}
@@ -419,6 +420,9 @@ func (c *checking) proof(row IndexReceipt, v *verdict) error {
 		return errors.New("the record names another document")
 	}
 	c.r.Proved = &point.At
+	if v.indication != cades.TotalPassed {
+		return nil // what it rests on cannot be compared
+	}
 	signers := map[string]bool{}
 	for _, r := range v.full {
 		for _, s := range r.Signatures {
@@ -433,33 +437,20 @@ func (c *checking) proof(row IndexReceipt, v *verdict) error {
 			return errors.New("the record names a signer whose signature is not here")
 		}
 	}
-	for _, sum := range rec.Evidence {
-		if !c.has(sum) {
-			return fmt.Errorf("the revocation answer %s, on which the verdict rests, is not here", sum)
-		}
-	}
-	return nil
-}
-
-// has tells whether a revocation answer is among the material, or in a signature.
-func (c *checking) has(sum string) bool {
-	for _, name := range c.index.Material {
-		if strings.Contains(name, "/"+sum+".") {
-			return true
-		}
-	}
-	for _, s := range c.index.Signatures {
-		sd, err := cms.Parse(c.find(s.File), cms.Options{})
-		if err != nil {
-			continue
-		}
-		for _, raw := range sd.CRLs {
-			if got := sha256.Sum256(raw); hex.EncodeToString(got[:]) == sum {
-				return true
+	used := map[string]bool{}
+	for _, r := range v.full {
+		for _, s := range r.Signatures {
+			for _, e := range s.Evidence {
+				used[hex.EncodeToString(e.SHA256[:])] = true
 			}
 		}
 	}
-	return false
+	for _, e := range rec.Evidence { // kind and digest
+		if _, sum, _ := strings.Cut(e, " "); !used[sum] {
+			return fmt.Errorf("the verdict rested on another revocation answer: %s", e)
+		}
+	}
+	return nil
 }
 
 // order: the verdict came before the checkpoint, that before the seal, that before
