@@ -57,6 +57,11 @@ dudect: ## does the time of signing depend on the key? a statistical test, some 
 bench-dstu: ## DSTU 4145 beside Bouncy Castle (Debian: libbcprov-java, default-jdk-headless), one core, ratios
 	BRAMA_BENCH=1 go test -count=1 -p 1 -run TestBesideBouncyCastle -v ./crypto/dstu4145 ./crypto/cades
 
+.PHONY: bench-spool
+
+bench-spool: ## durable accepts, claims and answers as ratios to the disk; BRAMA_BENCH_STORED=1000000 sets a full store beside
+	BRAMA_BENCH=1 go test -count=1 -timeout 120m -run '^TestBesideTheDisk$$' -v ./spool/sqlite
+
 .PHONY: bench-formats
 
 bench-formats: ## 100 MB DBF, 66 MB pain.001: speed and memory, beside the XSD engine alone and xmllint (Debian: libxml2-utils)

@@ -20,6 +20,7 @@ type note struct {
 	Answer     *Answer   `json:"answer,omitempty"`
 	Answered   time.Time `json:"answered,omitzero"`
 	Reason     string    `json:"reason,omitempty"` // of an operator's move
+	Input      string    `json:"input,omitempty"`  // of a released one: SHA-256 of what was handed over
 }
 
 // spare is a signature that came too late for its submission, or is over a

@@ -287,38 +287,30 @@ func (w *letter) reasons(r *Receipt) {
 	if len(r.Findings) == 0 {
 		return
 	}
+	list := points(r.Findings)
+	total := ""
+	if n := len(r.Findings) + r.More; n > len(list) {
+		total = fmt.Sprintf(formats.Text{UK: " (усього зауважень: %d)", EN: " (%d findings in all)"}.In(w.lang), n)
+	}
 	switch {
 	case r.Outcome == Held:
-		w.say("Чого бракує:", "What is missing:")
+		w.say("Чого бракує%s:", "What is missing%s:", total)
 	case r.Outcome == Duplicate:
-		w.say("Пояснення:", "Explanation:")
+		w.say("Пояснення%s:", "Explanation%s:", total)
 	case refused(r.Findings):
-		w.say("Що виправити:", "What to mend:")
+		w.say("Що виправити%s:", "What to mend%s:", total)
 	default:
-		w.say("Зауваження:", "Remarks:")
+		w.say("Зауваження%s:", "Remarks%s:", total)
 	}
-	for i, f := range r.Findings {
-		var where []string
-		if f.Record > 0 {
-			where = append(where, fmt.Sprintf(formats.Text{UK: "запис %d", EN: "record %d"}.In(w.lang), f.Record))
-		}
-		if f.Field != "" && (strings.HasPrefix(f.Rule, "SIG-") || strings.HasPrefix(f.Rule, "ASIC-")) { // it names a file of the submission
-			where = append(where, fmt.Sprintf(formats.Text{UK: "файл %s", EN: "file %s"}.In(w.lang), plain(f.Field)))
-		} else if f.Field != "" {
-			where = append(where, fmt.Sprintf(formats.Text{UK: "поле %s", EN: "field %s"}.In(w.lang), plain(f.Field)))
-		}
-		place := ""
-		if len(where) > 0 {
-			place = strings.Join(where, ", ") + ": "
-		}
+	for i, p := range list {
 		mark := ""
-		if f.Severity == formats.Warning && r.Outcome != Accepted && r.Outcome != Held {
+		if p.Severity == formats.Warning && r.Outcome != Accepted && r.Outcome != Held {
 			mark = formats.Text{UK: "(попередження) ", EN: "(warning) "}.In(w.lang)
 		}
-		w.say("%3d. %s%s%s [%s]", "%3d. %s%s%s [%s]", i+1, mark, place, plain(f.Message.In(w.lang)), f.Rule)
+		w.point(i+1, p, mark)
 	}
 	if r.More > 0 {
-		w.say("     ... і ще зауважень: %d.", "     ... and %d more.", r.More)
+		w.say("     ... і ще зауважень: %d. Виправте названі й надішліть файл ще раз.", "     ... and %d more. Mend those named and send the file again.", r.More)
 	}
 	w.say("", "")
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/formats/outgoing"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -74,6 +76,9 @@ func (g *Gateway) Apply(ctx context.Context, entries []client.Entry, by string, 
 		}
 	}
 	reg, err := client.NewRegister(append(all, entries...))
+	if err == nil {
+		err = g.knownFormats(old, entries)
+	}
 	if err != nil || dry || len(changes) == 0 {
 		return changes, err
 	}
@@ -109,4 +114,21 @@ func (g *Gateway) Apply(ctx context.Context, entries []client.Entry, by string, 
 	g.Log.Info("register changed", zap.Int("entries", len(changes)), zap.String("by", by))
 	g.changed()
 	return changes, g.Recheck(ctx)
+}
+
+// knownFormats says which format of statements.formats there is not: a statement
+// that could not be rendered later would not reach its client. What an entry had
+// before is not asked for: a client can be shut out whatever became of a profile.
+func (g *Gateway) knownFormats(old *client.Register, entries []client.Entry) error {
+	r := outgoing.Renderer{Layouts: g.Profiles()}
+	var errs []error
+	for _, e := range entries {
+		was := old.ByID(e.ID)
+		for _, f := range e.Statements.Formats {
+			if !r.Known(f) && (was == nil || !slices.Contains(was.Statements.Formats, f)) {
+				errs = append(errs, fmt.Errorf("client %s: statements.formats: %q is not a format; there are %s", e.ID, f, strings.Join(r.Forms(), ", ")))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -1,14 +1,9 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,20 +12,15 @@ import (
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
-	"github.com/brama-gateway/brama/formats"
-	"github.com/brama-gateway/brama/formats/statement"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
 
-// maxOutgoing bounds what is released in one piece.
-const maxOutgoing = 64 << 20
-
 // errAgain ends a transaction that has nothing to do.
 var errAgain = errors.New("released before")
 
-// PutStatement releases something to a client: a canonical statement, which is
-// checked and rendered, or a ready file. It is sealed once, numbered, committed,
+// PutStatement releases something to a client: a canonical document of any kind
+// that the treasury sends, which is checked and rendered, or a ready file. It is sealed once, numbered, committed,
 // and from then on in the client's outbox. The number is without gaps for each
 // client. The same Key, or without one the same name and content, again is
 // answered with the id of the first.
@@ -39,16 +29,21 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 	if entry == nil {
 		return 0, fmt.Errorf("client %q: %w", to, spool.ErrNotFound)
 	}
-	files, kind, number, err := g.render(entry, out)
+	now := g.Now()
+	r, err := g.release(entry, out, now)
 	if err != nil {
 		return 0, err
 	}
-	now := g.Now()
 	b := &batch{g: g}
 	defer b.discard()
 	var papers []paper
-	for _, f := range files {
-		made, err := g.sealed(entry, f, now)
+	for i := range r.files {
+		f := &r.files[i]
+		content, err := f.render()
+		if err != nil {
+			return 0, err
+		}
+		made, err := g.sealed(entry, *f, content, now)
 		if err != nil {
 			return 0, err
 		}
@@ -56,14 +51,19 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 			if p.content, err = b.content(ctx, p.bytes); err != nil {
 				return 0, err
 			}
+			p.bytes = nil // one form at a time is in memory
 			papers = append(papers, p)
 		}
+		if i == 0 {
+			r.sha256, r.size = hexSHA256(content), int64(len(content))
+		}
 	}
+	files := r.files
 	made := g.ids.New(now)
 	id := made
 	again := key("statement", string(to), "key", out.Key)
 	if out.Key == "" {
-		again = key("statement", string(to), out.Name, hexSHA256(files[0].content))
+		again = key("statement", string(to), out.Name, r.input)
 	}
 	err = g.Store.Update(spool.Urgent(ctx), func(tx spool.Tx) error {
 		id = made
@@ -74,7 +74,7 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 			if err != nil {
 				return err
 			}
-			if it.SHA256 != hexSHA256(files[0].content) {
+			if input := readNote(it.Note).Input; input != r.input && (input != "" || it.SHA256 != r.input) {
 				return fmt.Errorf("statement key of %s: %w", first, ErrKey)
 			}
 			return errAgain
@@ -86,7 +86,7 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 		if err != nil {
 			return err
 		}
-		number := number
+		number := r.number
 		if number == "" {
 			number = fmt.Sprint(seq)
 		}
@@ -96,9 +96,9 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 		}
 		it := spool.Item{
 			ID: id, Queue: Statements, Owner: string(to), State: StateAvailable, Received: now, Decided: now,
-			Name: papers[0].name(base), Label: fmt.Sprintf("%06d", seq), Kind: string(kind), Number: number,
-			SHA256: hexSHA256(files[0].content), Size: int64(len(files[0].content)),
-			Note: note{Origin: Origin{Client: to, Entrance: "processor"}}.bytes(),
+			Name: papers[0].name(base), Label: fmt.Sprintf("%06d", seq), Kind: string(r.kind), Number: number,
+			SHA256: r.sha256, Size: r.size,
+			Note: note{Origin: Origin{Client: to, Entrance: "processor"}, Input: r.input}.bytes(),
 		}
 		if err := tx.Insert(it); err != nil {
 			return err
@@ -119,20 +119,6 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 	g.Log.Info("statement released", zap.Stringer("statement", id), zap.String("client", string(to)))
 	g.changed()
 	return id, nil
-}
-
-// outFile is one form of what is released. Its name is made of the base that is
-// free in the client's outbox.
-type outFile struct {
-	stem, ext string
-	content   []byte
-}
-
-func (f outFile) name(n int64) string {
-	if n < 2 {
-		return f.stem + f.ext
-	}
-	return fmt.Sprintf("%s.%d%s", f.stem, n, f.ext)
 }
 
 // paper is one file in the client's outbox: a form of what is released, its seal,
@@ -158,9 +144,9 @@ const (
 // client whose entry says so NAME.asics alone, the form and the seal in an ASiC-S; or
 // NAME.p7e alone: the form with the seal in one container, encrypted. Encryption has no integrity of its own, so the seal lies
 // within.
-func (g *Gateway) sealed(entry *client.Entry, f outFile, now time.Time) ([]paper, error) {
+func (g *Gateway) sealed(entry *client.Entry, f outFile, content []byte, now time.Time) ([]paper, error) {
 	if entry.StatementContainer != "" && entry.Encrypt == "" {
-		whole, err := asic.WriteS(asic.File{Name: f.name(1), Content: f.content},
+		whole, err := asic.WriteS(asic.File{Name: f.name(1), Content: content},
 			func(content []byte) ([]byte, error) { return g.seal(content, now) },
 			asic.WriteOptions{At: now, Open: asic.Options{Archives: true}})
 		if err != nil {
@@ -169,11 +155,11 @@ func (g *Gateway) sealed(entry *client.Entry, f outFile, now time.Time) ([]paper
 		return []paper{{of: f, ending: containerEnding, role: RoleStatement, bytes: whole}}, nil
 	}
 	if entry.Encrypt == "" {
-		seal, err := g.seal(f.content, now)
+		seal, err := g.seal(content, now)
 		if err != nil {
 			return nil, err
 		}
-		return []paper{{of: f, role: RoleStatement, bytes: f.content}, {of: f, ending: sealEnding, role: RoleSeal, bytes: seal}}, nil
+		return []paper{{of: f, role: RoleStatement, bytes: content}, {of: f, ending: sealEnding, role: RoleSeal, bytes: seal}}, nil
 	}
 	to, err := pki.ParseCertificatePEM([]byte(entry.Encrypt))
 	if err != nil {
@@ -184,7 +170,7 @@ func (g *Gateway) sealed(entry *client.Entry, f outFile, now time.Time) ([]paper
 			"Сертифікат клієнта для шифрування ще не чинний або прострочений. Внесіть до реєстру чинний (ключ encrypt).",
 			"The client's certificate for encryption is not yet valid or expired. Put a valid one into the register (key encrypt).")
 	}
-	whole, err := cades.Sign(g.Rand, f.content, []cades.Signer{g.Seal}, cades.SignOptions{At: now})
+	whole, err := cades.Sign(g.Rand, content, []cades.Signer{g.Seal}, cades.SignOptions{At: now})
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
@@ -217,73 +203,6 @@ next:
 		}
 		return n, nil
 	}
-}
-
-// render makes the files that go out.
-func (g *Gateway) render(entry *client.Entry, out Outgoing) (files []outFile, kind formats.Kind, number string, err error) {
-	kind = out.Kind
-	if kind == "" {
-		kind = formats.Statement
-	}
-	if len(out.Statement) == 0 {
-		name, err := CleanName(out.Name)
-		if err != nil {
-			return nil, "", "", err
-		}
-		if out.Content == nil {
-			return nil, "", "", refusedStatement("OUT-EMPTY", "Файл порожній.", "The file is empty.")
-		}
-		content, err := io.ReadAll(io.LimitReader(out.Content, maxOutgoing+1))
-		switch {
-		case err != nil:
-			return nil, "", "", err
-		case len(content) == 0:
-			return nil, "", "", refusedStatement("OUT-EMPTY", "Файл порожній.", "The file is empty.")
-		case len(content) > maxOutgoing:
-			return nil, "", "", refusedStatement("OUT-SIZE", "Файл завеликий.", "The file is too large.")
-		}
-		ext := path.Ext(name)
-		return []outFile{{strings.TrimSuffix(name, ext), ext, content}}, kind, "", nil
-	}
-	s, err := statement.Parse(bytes.NewReader(out.Statement))
-	if err != nil {
-		return nil, "", "", refusedStatement("OUT-FORM", "Виписка не відповідає формі (docs/statement.md): "+err.Error(), "The statement does not have its form (docs/statement.md): "+err.Error())
-	}
-	if report := s.Check(); !report.OK() {
-		return nil, "", "", &RefusedError{Findings: report.Findings}
-	}
-	if !g.mayReceive(entry, s.Account) {
-		return nil, "", "", refusedStatement("OUT-ACCOUNT",
-			"Рахунок виписки не належить цьому клієнту за реєстром.",
-			"The account of the statement is not this client's by the register.")
-	}
-	stem := strings.TrimSuffix(out.Name, ".json")
-	if stem == "" {
-		stem = fmt.Sprintf("statement-%s-%s", s.Account[max(0, len(s.Account)-8):], s.To)
-	}
-	if _, err := CleanName(stem + ".json"); err != nil {
-		return nil, "", "", err
-	}
-	lang := g.language(entry)
-	text, table := encode(entry, s.Text(lang)), encode(entry, string(s.CSV()))
-	return []outFile{{stem, ".json", out.Statement}, {stem, ".txt", text}, {stem, ".csv", table}}, kind, s.Number, nil
-}
-
-// mayReceive says whether a statement of an account may go to a client: the
-// register gives the account to it, or to nobody and the client has none of its
-// own listed (THREATS E06).
-func (g *Gateway) mayReceive(entry *client.Entry, account string) bool {
-	if slices.Contains(entry.Accounts, account) {
-		return true
-	}
-	if len(entry.Accounts) > 0 {
-		return false
-	}
-	return !slices.ContainsFunc(g.Register().All(), func(e *client.Entry) bool { return slices.Contains(e.Accounts, account) })
-}
-
-func refusedStatement(rule, uk, en string) error {
-	return &RefusedError{Findings: []formats.Finding{finding(rule, uk, en)}}
 }
 
 // delivered marks a post as read to its end.

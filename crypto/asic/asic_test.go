@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/pki/pkitest"
@@ -17,12 +18,16 @@ var document = File{Name: "Платіжка №1.txt", Content: []byte("pay 100.
 func signing(t testing.TB, s ...cades.Signer) Sign {
 	t.Helper()
 	return func(content []byte) ([]byte, error) {
-		return cades.Sign(rand.Reader, content, s, cades.SignOptions{Detached: true, At: pkitest.At})
+		return signAt(content, pkitest.At, s...)
 	}
 }
 
 func signerOf(p *pkitest.PKI, s pkitest.Signatory) cades.Signer {
 	return cades.Signer{Key: s.Key, Certificate: s.Certificate}
+}
+
+func signAt(content []byte, at time.Time, s ...cades.Signer) ([]byte, error) {
+	return cades.Sign(rand.Reader, content, s, cades.SignOptions{Detached: true, At: at})
 }
 
 var written = WriteOptions{At: pkitest.At}

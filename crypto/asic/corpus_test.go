@@ -1,6 +1,7 @@
 package asic
 
 import (
+	"bytes"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -186,5 +187,53 @@ func TestDSS(t *testing.T) {
 	}
 	if len(files) != len(differences)+len(agreements) {
 		t.Errorf("%d files, %d in the tables", len(files), len(differences)+len(agreements))
+	}
+}
+
+// TestKEP judges the containers of the synthetic set, under DSTU 4145 keys. The set has
+// no CRL of its roots, so that nothing passes without no-revocation.
+func TestKEP(t *testing.T) {
+	t.Parallel()
+	dir := shareddata.Dir(t, "kep")
+	var certs []*pki.Certificate
+	files, _ := filepath.Glob(filepath.Join(dir, "pki", "certs", "*.cer"))
+	for _, f := range files {
+		certs = append(certs, readCertificate(t, f))
+	}
+	var lists []*pki.CRL
+	files, _ = filepath.Glob(filepath.Join(dir, "pki", "crl", "*.crl"))
+	for _, f := range files {
+		lists = append(lists, readCRLs(t, f)...)
+	}
+	store := pki.NewStore([]*pki.Certificate{readCertificate(t, dir, "pki", "certs", "root431.cer")}, certs, lists)
+	want := map[string]string{
+		"asic_e.asice":               "TOTAL-PASSED",
+		"asic_s.asics":               "TOTAL-PASSED",
+		"asic_e_tampered.asice":      "TOTAL-FAILED HASH_FAILURE",
+		"asic_e_extra_file.asice":    "TOTAL-FAILED SIG_CONSTRAINTS_FAILURE",
+		"asic_zipslip.asics":         "TOTAL-FAILED FORMAT_FAILURE",
+		"asic_two_dataobjects.asics": "TOTAL-FAILED FORMAT_FAILURE",
+		"asic_no_mimetype.zip":       "TOTAL-FAILED FORMAT_FAILURE",
+	}
+	files, _ = filepath.Glob(filepath.Join(dir, "asic", "*"))
+	if len(files) != len(want) {
+		t.Errorf("%d files, %d in the table", len(files), len(want))
+	}
+	for _, f := range files {
+		name, container := filepath.Base(f), shareddata.Read(t, f)
+		o := ValidateOptions{Options: cades.Options{
+			At: time.Date(2026, 11, 1, 12, 5, 0, 0, time.UTC), Trust: store, Tolerate: cades.Tolerances{cades.NoRevocation: true},
+		}}
+		r := Validate(container, o)
+		if verdict(r) != want[name] {
+			t.Errorf("%s: %s (%s), want %s", name, verdict(r), r.Detail, want[name])
+		}
+		if !Sniff(bytes.NewReader(container), int64(len(container))) {
+			t.Errorf("%s: not told as a container", name)
+		}
+		o.Tolerate[cades.ASiCMimetype] = true
+		if lax := Validate(container, o); name == "asic_no_mimetype.zip" && lax.Indication != cades.TotalPassed {
+			t.Errorf("%s with asic-mimetype: %s (%s)", name, verdict(lax), lax.Detail)
+		}
 	}
 }

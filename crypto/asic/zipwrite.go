@@ -60,9 +60,11 @@ func (w *zipWriter) entry(name string, content, packed []byte, method uint16) {
 	w.body.Write(packed)
 
 	central := le.AppendUint32(nil, centralSignature)
-	central = le.AppendUint16(central, version) // made by: DOS, no attributes
+	// Made by UNIX: unzip takes the names of others for those of an old code page.
+	central = le.AppendUint16(central, madeByUnix<<8|version)
 	central = append(central, common...)
-	central = append(central, make([]byte, 2+2+2+4)...) // comment, disk, attributes within and of the file system
+	central = append(central, make([]byte, 2+2+2)...) // comment, part, attributes of the content
+	central = le.AppendUint32(central, (unixRegular|0o644)<<16)
 	central = le.AppendUint32(central, offset)
 	w.directory.Write(central)
 	w.directory.WriteString(name)

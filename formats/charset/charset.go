@@ -191,6 +191,38 @@ func (p *Page) Encode(s string) []byte {
 	return b
 }
 
+// Exact returns s in the page, or the letters that neither the page nor the table
+// of substitutes has. Replaced counts the letters that a substitute stands for: the
+// meaning is whole, the spelling is not.
+func (p *Page) Exact(s string) (b []byte, replaced int, lost []rune) {
+	if p.runes == nil {
+		return []byte(s), 0, nil
+	}
+	b = make([]byte, 0, len(s))
+next:
+	for _, r := range s {
+		if c, ok := p.bytes[r]; ok {
+			b = append(b, c)
+			continue
+		}
+		if sub, known := substitutes[r]; known {
+			begin := len(b)
+			for _, r := range sub {
+				c, ok := p.bytes[r]
+				if !ok {
+					b, lost = b[:begin], append(lost, r)
+					continue next
+				}
+				b = append(b, c)
+			}
+			replaced++
+			continue
+		}
+		lost = append(lost, r)
+	}
+	return b, replaced, lost
+}
+
 func fromCharmap(name string, m *charmap.Charmap) *Page {
 	var runes [256]rune
 	for i := range runes {
@@ -232,4 +264,44 @@ func newPage(name string, runes [256]rune) *Page {
 		}
 	}
 	return p
+}
+
+// Escaping encodes for people a text that comes as a stream: a letter that neither
+// the page nor the table of substitutes has becomes its code point in brackets, as
+// [U+2713], so that nothing is lost silently.
+func (p *Page) Escaping(to io.Writer) io.Writer {
+	if p.runes == nil {
+		return to
+	}
+	return &escaping{page: p, to: to}
+}
+
+type escaping struct {
+	page *Page
+	to   io.Writer
+	cut  []byte // the first bytes of a letter
+}
+
+func (e *escaping) Write(b []byte) (int, error) {
+	text := append(e.cut, b...)
+	out := make([]byte, 0, len(text))
+	for len(text) > 0 && utf8.FullRune(text) {
+		r, n := utf8.DecodeRune(text)
+		if c, ok := e.page.bytes[r]; ok {
+			out = append(out, c)
+			text = text[n:]
+			continue
+		}
+		one, _, lost := e.page.Exact(string(r))
+		if len(lost) > 0 {
+			one = fmt.Appendf(nil, "[U+%04X]", r)
+		}
+		out = append(out, one...)
+		text = text[n:]
+	}
+	e.cut = append([]byte(nil), text...)
+	if _, err := e.to.Write(out); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }

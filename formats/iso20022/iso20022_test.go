@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jacoelho/xsd"
+
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/payment"
@@ -384,6 +386,32 @@ func TestManyRecordsStream(t *testing.T) {
 	found, _, entries := run(doc)
 	if len(found) > 0 || len(entries) != n {
 		t.Errorf("%d entries, %+v", len(entries), found)
+	}
+}
+
+// TestStatusReportOfTheSameGeneration: who sent a message of 2009 reads answers of 2009.
+func TestStatusReportOfTheSameGeneration(t *testing.T) {
+	t.Parallel()
+	schema, err := os.ReadFile("schema/pain.002.001.03.xsd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := xsd.Compile(xsd.Bytes(Pain00203, schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, m, entries := run(good(t))
+	m.Name = Pain00103
+	for _, outcome := range []string{Accepted, Rejected, Duplicate, Held, Processed, Returned} {
+		b := StatusReport(Status{ID: "R1-1", At: noon, Outcome: outcome, Reason: "немає коштів", Message: *m, Entries: entries, Language: "uk", Findings: []formats.Finding{
+			{Rule: "PO-021", Record: 2, Field: tx + "/CdtrAcct/Id/IBAN", Message: formats.Text{UK: "помилка", EN: "mistake"}},
+		}})
+		if err := engine.Validate(bytes.NewReader(b)); err != nil {
+			t.Errorf("%s: %v", outcome, err)
+		}
+		if !bytes.Contains(b, []byte(NamespaceOf(Pain00203))) || !bytes.Contains(b, []byte("<OrgnlMsgNmId>pain.001.001.03<")) {
+			t.Errorf("%s: %s", outcome, b)
+		}
 	}
 }
 

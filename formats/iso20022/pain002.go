@@ -33,12 +33,17 @@ type Status struct {
 	Language string // uk or en
 }
 
-// StatusReport writes a pain.002.001.10 message about a pain.001.001.09. It is
-// valid by the schema whatever the argument holds: what does not fit is cut.
+// StatusReport writes the status report of the generation that the message was of:
+// pain.002.001.03 about a pain.001.001.03, else pain.002.001.10. It is valid by
+// the schema whatever the argument holds: what does not fit is cut.
 func StatusReport(s Status) []byte {
 	w := &writer{}
 	w.raw(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	w.open(`Document xmlns="urn:iso:std:iso:20022:tech:xsd:` + Pain002 + `"`)
+	message := Pain002
+	if s.Message.Name == Pain00103 {
+		message = Pain00203 // the elements that are written here are the same
+	}
+	w.open(`Document xmlns="` + NamespaceOf(message) + `"`)
 	w.open("CstmrPmtStsRpt")
 	w.open("GrpHdr")
 	w.text("MsgId", short(s.ID, 35))

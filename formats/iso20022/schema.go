@@ -1,5 +1,7 @@
 // Package iso20022 reads pain.001.001.09 and its forerunner pain.001.001.03
-// (customer credit transfer initiation) and writes pain.002.001.10 (its status report).
+// (customer credit transfer initiation), writes pain.002 (its status report, of
+// the same generation) and camt.052, camt.053 and camt.054 (what is told of an
+// account).
 //
 // A message is first held to the embedded schema of ISO 20022, then read as a
 // stream into canonical payment orders, then held to the Ukrainian rules (UA-...)
@@ -7,7 +9,8 @@
 // instructions are refused. The encoding is UTF-8, or windows-1251 if the XML
 // declaration says so.
 //
-// References: ISO 20022, pain.001.001.09, pain.001.001.03 and pain.002.001.10 (schema/NOTICE.txt);
+// References: ISO 20022, pain.001.001.09, pain.001.001.03, pain.002.001.10, pain.002.001.03,
+// camt.052, camt.053 and camt.054 in their versions 001.08 and 001.02 (schema/NOTICE.txt);
 // NBU decree 16 of 03.03.2023 (SEP-4). The NBU's own specification was not at
 // hand; what could not be verified against it is a warning.
 package iso20022
@@ -33,6 +36,7 @@ const (
 	Pain001   = "pain.001.001.09"
 	Pain00103 = "pain.001.001.03" // of 2009: what older programs write
 	Pain002   = "pain.002.001.10"
+	Pain00203 = "pain.002.001.03" // answers a pain.001.001.03
 )
 
 // Messages are the names of the messages that Check reads.

@@ -36,7 +36,7 @@ func Infer(name string, doc *io.SectionReader) ([]byte, error) {
 		return nil, err
 	}
 	text := draft.write(name)
-	if _, err := parse(name, text); err != nil {
+	if _, err := Parse(name, text); err != nil {
 		return nil, fmt.Errorf("draft: %w", err)
 	}
 	return text, nil

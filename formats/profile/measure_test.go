@@ -51,9 +51,12 @@ func roomy(t testing.TB) *Set {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := parse(file, limits.ReplaceAll(text, []byte("limits: {max_bytes: 1000000000, max_records: 10000000}")))
+		p, layout, err := Read(file, limits.ReplaceAll(text, []byte("limits: {max_bytes: 1000000000, max_records: 10000000}")))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if layout != nil {
+			continue
 		}
 		set.profiles = append(set.profiles, p)
 	}

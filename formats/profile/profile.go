@@ -53,6 +53,7 @@ type Profile struct {
 // use. The zero value recognises nothing.
 type Set struct {
 	profiles []*Profile // by name
+	layouts  []*Layout  // those that are written
 }
 
 // Load reads and compiles every *.yaml file at the root of fsys. It stops at the
@@ -68,9 +69,16 @@ func Load(fsys fs.FS) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := parse(file, content)
+		p, l, err := parse(file, content)
 		if err != nil {
 			return nil, err
+		}
+		if l != nil {
+			if q := s.Layout(l.ref.Name); q != nil {
+				return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", file, l.ref.Name, q.file)
+			}
+			s.layouts = append(s.layouts, l)
+			continue
 		}
 		if q := s.find(p.ref.Name); q != nil {
 			return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", file, p.ref.Name, q.file)
@@ -82,7 +90,45 @@ func Load(fsys fs.FS) (*Set, error) {
 }
 
 // Parse compiles the text of one profile; file is its name for messages.
-func Parse(file string, content []byte) (*Profile, error) { return parse(file, content) }
+func Parse(file string, content []byte) (*Profile, error) {
+	p, l, err := parse(file, content)
+	if l != nil {
+		return nil, fmt.Errorf("%s: profile %q: is of the direction out, nothing is read by it", file, l.ref.Name)
+	}
+	return p, err
+}
+
+// ParseLayout compiles the text of one profile of the direction out.
+func ParseLayout(file string, content []byte) (*Layout, error) {
+	p, l, err := parse(file, content)
+	if p != nil {
+		return nil, fmt.Errorf("%s: profile %q: is not of the direction out, nothing is written by it", file, p.ref.Name)
+	}
+	return l, err
+}
+
+// Read compiles the text of one profile of either direction: one of the two is nil.
+func Read(file string, content []byte) (*Profile, *Layout, error) { return parse(file, content) }
+
+// Layout is the layout of that name that documents are written in, or nil.
+func (s *Set) Layout(name string) *Layout {
+	for _, l := range s.layouts {
+		if l.ref.Name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// Layouts are the names of the layouts that documents are written in, sorted.
+func (s *Set) Layouts() []string {
+	var list []string
+	for _, l := range s.layouts {
+		list = append(list, l.ref.Name)
+	}
+	slices.Sort(list)
+	return list
+}
 
 var builtin = sync.OnceValue(func() *Set {
 	sub, err := fs.Sub(configs.Profiles, "profiles")
@@ -101,7 +147,12 @@ func Builtin() *Set { return builtin() }
 
 // With returns the profiles of both sets; of two with one name, other's.
 func (s *Set) With(other *Set) *Set {
-	both := &Set{profiles: slices.Clone(other.profiles)}
+	both := &Set{profiles: slices.Clone(other.profiles), layouts: slices.Clone(other.layouts)}
+	for _, l := range s.layouts {
+		if both.Layout(l.ref.Name) == nil {
+			both.layouts = append(both.layouts, l)
+		}
+	}
 	for _, p := range s.profiles {
 		if both.find(p.ref.Name) == nil {
 			both.profiles = append(both.profiles, p)
@@ -156,9 +207,12 @@ func (p *Profile) kind() formats.Kind { return formats.Kind(p.spec.Kind) }
 
 // Explain describes a profile for people: what it is and which field goes where.
 func (s *Set) Explain(name string) (formats.Text, error) {
+	if l := s.Layout(name); l != nil {
+		return l.Explain(), nil
+	}
 	p := s.find(name)
 	if p == nil {
-		return formats.Text{}, fmt.Errorf("profile %q: unknown; %s", name, didYouMean(name, s.Names()))
+		return formats.Text{}, fmt.Errorf("profile %q: unknown; %s", name, didYouMean(name, append(s.Names(), s.Layouts()...)))
 	}
 	var uk, en strings.Builder
 	fmt.Fprintf(&uk, "%s (%s, версія %s)\nвид документа: %s\nконтейнер: %s %s\nсторінка: %s\n", p.spec.Title.UK, p.ref.Name, p.ref.Version, p.spec.Kind, p.spec.Container.Type, p.spec.Container.Message, p.spec.Charset.Name)

@@ -154,39 +154,47 @@ const maxProfile = 256 << 10
 
 // parse reads and compiles one profile. Errors name the file, the line, the key
 // and what to write.
-func parse(file string, content []byte) (p *Profile, err error) {
+//
+// It is a *Profile, or, where it says "direction: out", a *Layout.
+func parse(file string, content []byte) (p *Profile, l *Layout, err error) {
 	defer func() { // a YAML library that panics must not take the daemon along
 		if v := recover(); v != nil {
-			p, err = nil, fmt.Errorf("%s: not readable as YAML", file)
+			p, l, err = nil, nil, fmt.Errorf("%s: not readable as YAML", file)
 		}
 	}()
 	if len(content) > maxProfile {
-		return nil, fmt.Errorf("%s: larger than %d bytes", file, maxProfile)
+		return nil, nil, fmt.Errorf("%s: larger than %d bytes", file, maxProfile)
 	}
 	var root yaml.Node
 	d := yaml.NewDecoder(strings.NewReader(string(content)))
 	if err := d.Decode(&root); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if d.Decode(new(yaml.Node)) == nil {
-		return nil, fmt.Errorf("%s: more than one document; write one profile a file", file)
+		return nil, nil, fmt.Errorf("%s: more than one document; write one profile a file", file)
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
-		return nil, fmt.Errorf("%s: empty; a profile begins with \"profile: NAME\"", file)
+		return nil, nil, fmt.Errorf("%s: empty; a profile begins with \"profile: NAME\"", file)
+	}
+	sum := sha256.Sum256(content)
+	ref := formats.ProfileRef{SHA256: hex.EncodeToString(sum[:])}
+	if isLayout(root.Content[0]) {
+		l, err := compileLayout(file, root.Content[0], ref)
+		return nil, l, err
 	}
 	if err := checkKeys(file, root.Content[0], reflect.TypeFor[spec]()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var s spec
 	if err := root.Content[0].Decode(&s); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
-	sum := sha256.Sum256(content)
-	p = &Profile{spec: s, file: file, ref: formats.ProfileRef{Name: s.Profile, Version: s.Version, SHA256: hex.EncodeToString(sum[:])}}
+	ref.Name, ref.Version = s.Profile, s.Version
+	p = &Profile{spec: s, file: file, ref: ref}
 	if err := p.compile(root.Content[0]); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return p, nil
+	return p, nil, nil
 }
 
 // checkKeys refuses keys that t does not have, repeated keys, aliases and merges.

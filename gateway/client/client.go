@@ -44,7 +44,8 @@ type Entry struct {
 
 	Encrypt string `yaml:"encrypt,omitempty"` // certificate, PEM, to which its statements are encrypted; empty: they are not
 
-	StatementContainer string `yaml:"statement_container,omitempty"` // asic-s: each form of a statement with its seal in one container; empty: NAME and NAME.p7s
+	Statements         Statements `yaml:"statements,omitempty"`          // how it gets what the treasury sends
+	StatementContainer string     `yaml:"statement_container,omitempty"` // asic-s: each form of a statement with its seal in one container; empty: NAME and NAME.p7s
 
 	Kinds    []string `yaml:"kinds"`              // kinds of document it may send
 	Profiles []string `yaml:"profiles,omitempty"` // layouts it may use; empty: every one of its kinds
@@ -54,6 +55,13 @@ type Entry struct {
 	Policies    map[string]Policy `yaml:"policies,omitempty"` // by kind; "*" for the rest
 
 	Quota Quota `yaml:"quota,omitempty"`
+}
+
+// Statements say how a client gets what the treasury sends.
+type Statements struct {
+	// Formats are the forms of each document, those that carry its kind: json, txt,
+	// csv, a camt message, a profile of the direction out. Empty: json, txt, csv.
+	Formats []string `yaml:"formats,omitempty"`
 }
 
 // Signatory is a person, or the institution's seal, whose signature counts for

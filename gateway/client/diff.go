@@ -67,6 +67,7 @@ func Diff(a, b Entry) []Change {
 	one("code_page", a.CodePage, b.CodePage)
 	one("receipts_in_outbox", yes(a.ReceiptsInOutbox), yes(b.ReceiptsInOutbox))
 	one("encrypt", showCertificate(a.Encrypt), showCertificate(b.Encrypt))
+	many("statements.formats", a.Statements.Formats, b.Statements.Formats)
 	one("statement_container", a.StatementContainer, b.StatementContainer)
 	many("kinds", a.Kinds, b.Kinds)
 	many("profiles", a.Profiles, b.Profiles)

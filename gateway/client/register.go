@@ -64,7 +64,7 @@ func NewRegister(entries []Entry) (*Register, error) {
 
 // clone makes the entry safe from changes to the one it was made of.
 func (e Entry) clone() *Entry {
-	for _, l := range []*[]string{&e.Accounts, &e.SSHKeys, &e.Networks, &e.Kinds, &e.Profiles, &e.Tolerate} {
+	for _, l := range []*[]string{&e.Accounts, &e.SSHKeys, &e.Networks, &e.Kinds, &e.Profiles, &e.Tolerate, &e.Statements.Formats} {
 		*l = slices.Clone(*l)
 	}
 	e.Signatories = slices.Clone(e.Signatories)

@@ -97,6 +97,11 @@ func (e *Entry) Validate() error {
 			v.add(key, "%q is not the name of a profile; write the name of its file without .yaml", short(s))
 		}
 	})
+	list(&v, "statements.formats", e.Statements.Formats, func(key, s string) {
+		if !token(s) {
+			v.add(key, "%q is not a format; write json, txt, csv, the name of a camt message or of a profile of the direction out", short(s))
+		}
+	})
 	list(&v, "tolerate", e.Tolerate, func(key, s string) {
 		if !slices.Contains(tolerances, s) {
 			v.add(key, "%q is not a tolerance%s", short(s), oneOf(s, tolerances))

@@ -1,12 +1,14 @@
 package sqlite
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/brama-gateway/brama/spool"
@@ -25,6 +27,7 @@ type tx struct {
 	dropped []string // drafts that nothing names any more, after the commit
 	keeps   *draft   // now has a name
 	fresh   bool     // free space was looked at and found enough
+	tally   tally    // what the change has made of the counts
 }
 
 // fault marks the change as broken when err is more than a refused statement:
@@ -64,64 +67,112 @@ func (t *tx) Insert(it spool.Item) error {
 		}
 		t.fresh = true
 	}
-	ripe := it.NotBefore.IsZero()
-	_, err := t.s.exec(`INSERT INTO item (`+itemColumns+`, ripe) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,?)`,
-		int64(it.ID), string(it.Queue), it.Owner, string(it.State), it.Name, it.Label, it.Kind, it.Number, it.Date, it.SHA256, it.Size, it.Priority,
-		stamp(it.Received), stamp(it.Decided), stamp(it.Deadline), stamp(it.NotBefore), it.Attempts, it.Lease, stamp(it.LeaseUntil), note(it.Note), ripe)
+	it.Version = 1
+	ripe := t.ripeness(it)
+	_, err := t.s.exec(`INSERT INTO item (`+itemColumns+`, ripe) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, itemValues(it, ripe)...)
 	if rejected(err) {
 		return fmt.Errorf("item %s: %w", it.ID, spool.ErrExists)
 	}
 	if err != nil {
 		return fmt.Errorf("item %s: %w", it.ID, t.fault(err))
 	}
-	if err := t.count(it.Queue, it.State, 1); err != nil {
-		return err
-	}
+	t.count(it.Queue, it.State, 1)
 	return t.line(it, ripe)
 }
 
-func (t *tx) count(queue spool.Queue, state spool.State, by int) error {
-	_, err := t.exec(`INSERT INTO tally (queue, state, n) VALUES (?, ?, ?)
-		ON CONFLICT (queue, state) DO UPDATE SET n = n + excluded.n`, string(queue), string(state), by)
-	if err != nil {
-		return fmt.Errorf("tally: %w", err)
+func (t *tx) count(queue spool.Queue, state spool.State, by int64) {
+	if t.tally == nil {
+		t.tally = tally{}
 	}
-	return nil
+	t.tally[place{queue, state}] += by
+}
+
+// Counts are those of the database and what the group has made of them since.
+func (t *tx) Counts(queue spool.Queue) (map[spool.State]int64, error) {
+	out, err := t.reader.Counts(queue)
+	if err != nil {
+		return nil, err
+	}
+	for _, more := range []tally{t.store.pending, t.tally} {
+		for k, n := range more {
+			if k.queue != queue {
+				continue
+			}
+			if out[k.state] += n; out[k.state] == 0 {
+				delete(out, k.state)
+			}
+		}
+	}
+	return out, nil
 }
 
 func (t *tx) Put(it spool.Item) error {
 	if err := t.live(); err != nil {
 		return err
 	}
-	var queue spool.Queue
-	var state spool.State
-	var version int64
-	err := t.s.row(`SELECT queue, state, version FROM item WHERE id = ?`, []any{int64(it.ID)}, &queue, &state, &version)
+	old, err := t.Item(it.ID)
 	if err != nil {
-		return fmt.Errorf("item %s: %w", it.ID, t.fault(err))
+		return t.fault(err)
 	}
-	if version != it.Version {
-		return fmt.Errorf("item %s: version %d, stored is %d: %w", it.ID, it.Version, version, spool.ErrConflict)
+	if old.Version != it.Version {
+		return fmt.Errorf("item %s: version %d, stored is %d: %w", it.ID, it.Version, old.Version, spool.ErrConflict)
 	}
-	ripe := it.NotBefore.IsZero()
-	_, err = t.exec(`UPDATE item SET queue = ?, owner = ?, state = ?, name = ?, label = ?, kind = ?, number = ?, date = ?, sha256 = ?, size = ?,
-		priority = ?, received = ?, decided = ?, deadline = ?, not_before = ?, attempts = ?, lease = ?, lease_until = ?, note = ?, version = ?, ripe = ?
-		WHERE id = ?`,
-		string(it.Queue), it.Owner, string(it.State), it.Name, it.Label, it.Kind, it.Number, it.Date, it.SHA256, it.Size,
-		it.Priority, stamp(it.Received), stamp(it.Decided), stamp(it.Deadline), stamp(it.NotBefore), it.Attempts, it.Lease, stamp(it.LeaseUntil), note(it.Note),
-		version+1, ripe, int64(it.ID))
-	if err != nil {
+	return t.put(old, it)
+}
+
+// put writes what has changed in an item, and nothing else: a column that is
+// named in an UPDATE has its indexes written again, whatever its value.
+func (t *tx) put(old, it spool.Item) error {
+	it.Version = old.Version + 1
+	ripe := t.ripeness(it)
+	wasRipe := -1 // not known: a claim may have seen NotBefore pass
+	if old.NotBefore.IsZero() {
+		wasRipe = t.ripeness(old)
+	}
+	was, is := itemValues(old, wasRipe), itemValues(it, ripe)
+	var text strings.Builder
+	text.WriteString("UPDATE item SET ")
+	var args []any
+	for i, column := range itemNames {
+		if same(was[i], is[i]) {
+			continue
+		}
+		if len(args) > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString(column)
+		text.WriteString(" = ?")
+		args = append(args, is[i])
+	}
+	text.WriteString(" WHERE id = ?")
+	if _, err := t.exec(text.String(), append(args, int64(it.ID))...); err != nil {
 		return fmt.Errorf("item %s: %w", it.ID, err)
 	}
-	if queue != it.Queue || state != it.State {
-		if err := t.count(queue, state, -1); err != nil {
-			return err
-		}
-		if err := t.count(it.Queue, it.State, 1); err != nil {
-			return err
-		}
+	if old.Queue != it.Queue || old.State != it.State {
+		t.count(old.Queue, old.State, -1)
+		t.count(it.Queue, it.State, 1)
 	}
 	return t.line(it, ripe)
+}
+
+// itemNames are the columns of a row of item.
+var itemNames = strings.Split(strings.NewReplacer(" ", "", "\n", "", "\t", "").Replace(itemColumns)+",ripe", ",")
+
+// itemValues are the values of itemNames.
+func itemValues(it spool.Item, ripe int) []any {
+	return []any{
+		int64(it.ID), string(it.Queue), it.Owner, string(it.State), it.Name, it.Label, it.Kind, it.Number, it.Date, it.SHA256, it.Size, it.Priority,
+		stamp(it.Received), stamp(it.Decided), stamp(it.Deadline), stamp(it.NotBefore), it.Attempts, it.Lease, stamp(it.LeaseUntil), note(it.Note), it.Version, ripe,
+	}
+}
+
+func same(a, b any) bool {
+	x, isBytes := a.([]byte)
+	y, areBytes := b.([]byte)
+	if isBytes || areBytes {
+		return isBytes == areBytes && bytes.Equal(x, y)
+	}
+	return a == b
 }
 
 func (t *tx) Delete(id spool.ID) error {
@@ -144,7 +195,8 @@ func (t *tx) Delete(id spool.ID) error {
 			return fmt.Errorf("item %s: %w", id, err)
 		}
 	}
-	return t.count(queue, state, -1)
+	t.count(queue, state, -1)
+	return nil
 }
 
 func digest(s string) ([]byte, error) {
@@ -164,18 +216,7 @@ func (t *tx) hold(c spool.Content) (int64, error) {
 	if c.Size < 0 {
 		return 0, errors.New("size is negative")
 	}
-	var id, size int64
-	err = t.s.row(`SELECT id, size FROM content WHERE sha256 = ?`, []any{sum}, &id, &size)
-	if err == nil {
-		if size != c.Size {
-			return 0, fmt.Errorf("size is %d, stored is %d: %w", c.Size, size, spool.ErrConflict)
-		}
-		return id, nil
-	}
-	if !errors.Is(err, sql.ErrNoRows) {
-		return 0, t.fault(err)
-	}
-	var bytes any
+	var mem any
 	switch {
 	case c.Inline != nil || c.Size == 0:
 		if int64(len(c.Inline)) != c.Size || c.Size > maxInline {
@@ -184,17 +225,38 @@ func (t *tx) hold(c spool.Content) (int64, error) {
 		if sha256.Sum256(c.Inline) != [sha256.Size]byte(sum) {
 			return 0, errors.New("bytes do not have the hash")
 		}
-		bytes = notNil(c.Inline)
+		mem = notNil(c.Inline)
 		t.bytes += c.Size
 	default:
 		// A finished draft has put the file in its place and holds it there.
 		if t.store.files.heldSize(c.SHA256) != c.Size {
-			return 0, fmt.Errorf("its bytes are not here: %w", spool.ErrNotFound)
+			return t.held(sum, c.Size)
 		}
 	}
-	err = t.s.row(`INSERT INTO content (sha256, size, bytes) VALUES (?, ?, ?) RETURNING id`, []any{sum, c.Size, bytes}, &id)
+	id := t.store.marks.content + 1
+	n, err := t.exec(`INSERT INTO content (id, sha256, size, bytes) VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING`, id, sum, c.Size, mem)
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 {
+		return t.held(sum, c.Size)
+	}
+	t.store.marks.content = id
+	return id, nil
+}
+
+// held finds the row of a content that is there.
+func (t *tx) held(sum []byte, want int64) (int64, error) {
+	var id, size int64
+	err := t.s.row(`SELECT id, size FROM content WHERE sha256 = ?`, []any{sum}, &id, &size)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("its bytes are not here: %w", spool.ErrNotFound)
+	}
 	if err != nil {
 		return 0, t.fault(err)
+	}
+	if size != want {
+		return 0, fmt.Errorf("size is %d, stored is %d: %w", want, size, spool.ErrConflict)
 	}
 	return id, nil
 }
@@ -210,7 +272,8 @@ func (t *tx) AddPart(id spool.ID, name string, role spool.Role, c spool.Content,
 	if err != nil {
 		return fmt.Errorf("part of %s: %w", id, err)
 	}
-	_, err = t.s.exec(`INSERT INTO part (item, name, role, added, content) VALUES (?, ?, ?, ?, ?)`, int64(id), name, string(role), stamp(at), content)
+	n := t.store.marks.part + 1
+	_, err = t.s.exec(`INSERT INTO part (item, name, n, role, added, content) VALUES (?, ?, ?, ?, ?, ?)`, int64(id), name, n, string(role), stamp(at), content)
 	switch {
 	case foreign(err):
 		err = spool.ErrNotFound
@@ -219,6 +282,7 @@ func (t *tx) AddPart(id spool.ID, name string, role spool.Role, c spool.Content,
 	case err != nil:
 		err = t.fault(err)
 	default:
+		t.store.marks.part = n
 		return nil
 	}
 	// The content's row may be left without a part when the caller goes on.
@@ -268,17 +332,17 @@ func (t *tx) Append(e spool.Event) (int64, error) {
 	if e.ID == 0 || e.ID > math.MaxInt64 || e.Item > math.MaxInt64 {
 		return 0, fmt.Errorf("event %s: not an id that can be stored", e.ID)
 	}
-	// The key without a value takes the number after the greatest; rows are never
-	// deleted and one writer works at a time, so there are no gaps.
-	var seq int64
-	err := t.s.row(`INSERT INTO event (id, item, at, kind, record) VALUES (?, ?, ?, ?, ?) RETURNING seq`,
-		[]any{int64(e.ID), int64(e.Item), stamp(e.At), e.Kind, note(e.Record)}, &seq)
+	// Rows are never deleted and one writer works at a time, so there are no gaps.
+	seq := t.store.marks.event + 1
+	_, err := t.s.exec(`INSERT INTO event (seq, id, item, at, kind, record) VALUES (?, ?, ?, ?, ?, ?)`,
+		seq, int64(e.ID), int64(e.Item), stamp(e.At), e.Kind, note(e.Record))
 	if rejected(err) {
 		return 0, fmt.Errorf("event %s: %w", e.ID, spool.ErrExists)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("event %s: %w", e.ID, t.fault(err))
 	}
+	t.store.marks.event = seq
 	t.bytes += int64(len(e.Record))
 	return seq, nil
 }
@@ -287,17 +351,22 @@ func (t *tx) See(key spool.Key, id spool.ID) (spool.ID, error) {
 	if id == 0 || id > math.MaxInt64 {
 		return 0, fmt.Errorf("key of %s: not an id that can be stored", id)
 	}
-	first, found, err := t.Seen(key)
-	switch {
-	case err != nil:
-		return 0, t.fault(err)
-	case found && first == id:
-		return id, nil
-	case found:
-		return first, fmt.Errorf("key of %s: held by %s: %w", id, first, spool.ErrExists)
+	if err := t.live(); err != nil {
+		return 0, err
 	}
-	if _, err := t.exec(`INSERT INTO seen (key, item) VALUES (?, ?)`, key[:], int64(id)); err != nil {
+	n, err := t.exec(`INSERT INTO seen (key, item) VALUES (?, ?) ON CONFLICT (key) DO NOTHING`, key[:], int64(id))
+	if err != nil {
 		return 0, fmt.Errorf("key of %s: %w", id, err)
+	}
+	if n == 1 {
+		return id, nil
+	}
+	first, _, err := t.Seen(key)
+	if err != nil {
+		return 0, t.fault(err)
+	}
+	if first != id {
+		return first, fmt.Errorf("key of %s: held by %s: %w", id, first, spool.ErrExists)
 	}
 	return id, nil
 }

@@ -13,8 +13,9 @@ import (
 // the owner's other priorities; an owner who was never served gets a negative
 // number that grows with the id, and so comes before everybody who was, in the
 // order of first arrival.
-func (t *tx) line(it spool.Item, ripe bool) error {
-	if !ripe {
+func (t *tx) line(it spool.Item, ripe int) error {
+	key := turnKey{it.Queue, it.State, it.Owner, it.Priority}
+	if ripe != ripeNow || t.store.lined[key] {
 		return nil
 	}
 	_, err := t.exec(`INSERT INTO turn (queue, state, owner, priority, served, idle)
@@ -24,6 +25,50 @@ func (t *tx) line(it spool.Item, ripe bool) error {
 	if err != nil {
 		return fmt.Errorf("turn: %w", err)
 	}
+	if len(t.store.lined) >= maxLined {
+		clear(t.store.lined)
+	}
+	t.store.lined[key] = true
+	return nil
+}
+
+// What item.ripe says.
+const (
+	ripeLater = 0 // once a claim has seen NotBefore pass
+	ripeNow   = 1
+	ripeIdle  = 2 // nobody claims from this state
+)
+
+func (t *tx) ripeness(it spool.Item) int {
+	switch {
+	case !it.NotBefore.IsZero():
+		return ripeLater
+	case t.store.claimed[place{it.Queue, it.State}]:
+		return ripeNow
+	}
+	return ripeIdle
+}
+
+// enter makes a place one of those that are claimed from: what is there already
+// gets in line, the owners in the order in which their work came.
+func (t *tx) enter(p place) error {
+	if t.store.claimed[p] {
+		return nil
+	}
+	for _, text := range []string{
+		`INSERT INTO claimed (queue, state) VALUES (?1, ?2)`,
+		`INSERT INTO turn (queue, state, owner, priority, served, idle)
+			WITH first AS (SELECT owner, MIN(id) AS id FROM item WHERE queue = ?1 AND state = ?2 AND ripe = 2 GROUP BY owner)
+			SELECT DISTINCT ?1, ?2, i.owner, i.priority, first.id - 9223372036854775807 - 1, 0 FROM item i JOIN first ON first.owner = i.owner
+			WHERE i.queue = ?1 AND i.state = ?2 AND i.ripe = 2`,
+		`UPDATE item SET ripe = 1 WHERE queue = ?1 AND state = ?2 AND ripe = 2`,
+	} {
+		if _, err := t.exec(text, string(p.queue), string(p.state)); err != nil {
+			return err
+		}
+	}
+	t.store.claimed[p] = true
+	t.store.claims = append(t.store.claims, p)
 	return nil
 }
 
@@ -42,6 +87,9 @@ func (t *tx) Claim(c spool.Claim) ([]spool.Item, error) {
 	if c.Token == nil || c.TTL <= 0 || c.From == c.To {
 		return nil, errors.New("claim: needs a token, a time to live and two different states")
 	}
+	if err := t.enter(place{c.Queue, c.From}); err != nil {
+		return nil, fmt.Errorf("claim: %w", err)
+	}
 	if err := t.ripen(c); err != nil {
 		return nil, fmt.Errorf("claim: %w", t.fault(err))
 	}
@@ -55,12 +103,13 @@ func (t *tx) Claim(c spool.Claim) ([]spool.Item, error) {
 		if !found {
 			break
 		}
+		old := it
 		it.State, it.Lease, it.LeaseUntil = c.To, c.Token(), clock(stamp(c.Now.Add(c.TTL)))
 		it.Attempts++
 		if it.Lease == "" {
 			return nil, errors.New("claim: the lease token is empty")
 		}
-		if err := t.Put(it); err != nil {
+		if err := t.put(old, it); err != nil {
 			return nil, err
 		}
 		it.Version++
@@ -88,7 +137,7 @@ func (t *tx) ripen(c spool.Claim) error {
 		if _, err := t.exec(`UPDATE item SET ripe = 1 WHERE id = ?`, int64(it.ID)); err != nil {
 			return err
 		}
-		if err := t.line(it, true); err != nil {
+		if err := t.line(it, ripeNow); err != nil {
 			return err
 		}
 	}
@@ -123,6 +172,7 @@ func (t *tx) pick(c spool.Claim, skip *int) (spool.Item, bool, error) {
 		case err == nil:
 			*skip++ // the clock has stepped back: leave it in line
 		case errors.Is(err, sql.ErrNoRows):
+			delete(t.store.lined, turnKey{c.Queue, c.From, owner, priority})
 			if _, err := t.exec(`UPDATE turn SET idle = 1 WHERE queue = ? AND state = ? AND owner = ? AND priority = ?`,
 				string(c.Queue), string(c.From), owner, priority); err != nil {
 				return spool.Item{}, false, err

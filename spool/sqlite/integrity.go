@@ -21,6 +21,7 @@ const (
 	DatabaseDamaged Sort = "DATABASE-DAMAGED" // SQLite's own check of pages and indexes
 	RowDangling     Sort = "ROW-DANGLING"     // a row refers to one that is not there
 	TallyWrong      Sort = "TALLY-WRONG"      // the count of a state is not the number of its items
+	LineWrong       Sort = "LINE-WRONG"       // an item stands in the line of claims and should not, or does not and should
 	HistoryGap      Sort = "HISTORY-GAP"      // numbers of the history are left out
 	ContentMissing  Sort = "CONTENT-MISSING"  // the bytes of a content are not there
 	ContentDamaged  Sort = "CONTENT-DAMAGED"  // they are of another size, or do not have the hash
@@ -53,6 +54,8 @@ var checks = []struct {
 	{TallyWrong, `SELECT q || ' ' || s, 'the count is off by ' || SUM(n) FROM (
 		SELECT queue AS q, state AS s, n FROM tally UNION ALL SELECT queue, state, -1 FROM item)
 		GROUP BY q, s HAVING SUM(n) <> 0`},
+	{LineWrong, `SELECT id, 'ripe is ' || ripe FROM item WHERE not_before = ` + never + ` AND ripe <> CASE
+		WHEN EXISTS (SELECT 1 FROM claimed c WHERE c.queue = item.queue AND c.state = item.state) THEN 1 ELSE 2 END`},
 	{HistoryGap, `SELECT '', COUNT(*) || ' rows, the last has number ' || MAX(seq) FROM event HAVING COUNT(*) <> COALESCE(MAX(seq), 0)`},
 }
 

@@ -99,22 +99,17 @@ func (r *reader) Items(q spool.Query) ([]spool.Item, error) {
 	if err := r.live(); err != nil {
 		return nil, err
 	}
-	if len(q.States) <= 1 {
-		return r.items(q)
-	}
-	// One search a state, each along its index in the order of ids, then merged:
-	// with all of them in one statement the engine would read and sort them all.
-	states := slices.Clone(q.States)
-	slices.Sort(states)
+	texts := itemsTexts(q)
 	var all []spool.Item
-	for _, state := range slices.Compact(states) {
-		one := q
-		one.States = []spool.State{state}
-		got, err := r.items(one)
+	for _, t := range texts {
+		got, err := r.items(t.text, t.args)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, got...)
+	}
+	if len(texts) == 1 {
+		return all, nil
 	}
 	slices.SortFunc(all, func(a, b spool.Item) int {
 		if q.Newest {
@@ -125,8 +120,7 @@ func (r *reader) Items(q spool.Query) ([]spool.Item, error) {
 	return all[:min(len(all), limitOf(q.Limit))], nil
 }
 
-func (r *reader) items(q spool.Query) ([]spool.Item, error) {
-	text, args := itemsText(q)
+func (r *reader) items(text string, args []any) ([]spool.Item, error) {
 	var out []spool.Item
 	err := r.s.rows(text, args, func(scan func(...any) error) error {
 		it, err := scanItem(scan)
@@ -139,7 +133,38 @@ func (r *reader) items(q spool.Query) ([]spool.Item, error) {
 	return out, nil
 }
 
-func itemsText(q spool.Query) (string, []any) {
+// A search is a statement with its values.
+type search struct {
+	text string
+	args []any
+}
+
+// itemsTexts are the searches of a query, whose results have no item in common:
+// one a state, each along its index in the order of ids (with all of them in one
+// statement the engine would read and sort them all), and for a label one along
+// the names, since that is what the label nearly always is.
+func itemsTexts(q spool.Query) []search {
+	states := slices.Clone(q.States)
+	slices.Sort(states)
+	states = slices.Compact(states)
+	if len(states) == 0 {
+		states = []spool.State{""}
+	}
+	var all []search
+	for _, state := range states {
+		text, args := itemsText(q, state, false)
+		all = append(all, search{text, args})
+		if q.Label != "" {
+			text, args := itemsText(q, state, true)
+			all = append(all, search{text, args})
+		}
+	}
+	return all
+}
+
+// itemsText looks in one state, or with "" in all of them; asName for items whose
+// label is their name, otherwise for those where it is not.
+func itemsText(q spool.Query, state spool.State, asName bool) (string, []any) {
 	var w where
 	if q.Queue != "" {
 		w.add("queue = ?", string(q.Queue))
@@ -147,14 +172,17 @@ func itemsText(q spool.Query) (string, []any) {
 	if q.Owner != "" {
 		w.add("owner = ?", q.Owner)
 	}
-	if len(q.States) == 1 {
-		w.add("state = ?", string(q.States[0]))
+	if len(q.States) > 0 {
+		w.add("state = ?", string(state))
 	}
 	if q.Name != "" {
 		w.add("name = ?", q.Name)
 	}
-	if q.Label != "" {
-		w.add("label = ? AND label <> ''", q.Label)
+	switch {
+	case q.Label != "" && asName:
+		w.add("name = ? AND label = name", q.Label)
+	case q.Label != "":
+		w.add("label = ? AND label <> '' AND label <> name", q.Label)
 	}
 	if q.Lease != "" {
 		w.add("lease = ? AND lease <> ''", q.Lease)
@@ -218,7 +246,7 @@ func (r *reader) Parts(id spool.ID) ([]spool.Part, error) {
 		return nil, err
 	}
 	var out []spool.Part
-	err := r.s.rows(`SELECT `+partColumns+` WHERE p.item = ? ORDER BY p.id`, []any{int64(id)}, func(scan func(...any) error) error {
+	err := r.s.rows(`SELECT `+partColumns+` WHERE p.item = ? ORDER BY p.n`, []any{int64(id)}, func(scan func(...any) error) error {
 		p, err := scanPart(scan)
 		out = append(out, p)
 		return err

@@ -47,11 +47,30 @@ func (s *Store) Repair(ctx context.Context, find Finder) (done []Problem, err er
 
 func (s *Store) recount(ctx context.Context) error {
 	return s.change(ctx, func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM tally`); err != nil {
-			return err
+		// What other changes of the group have counted is not in the table yet.
+		off := tally{}
+		read := func(text string) error {
+			return t.s.rows(text, nil, func(scan func(...any) error) error {
+				var p place
+				var n int64
+				err := scan(&p.queue, &p.state, &n)
+				off[p] += n
+				return err
+			})
 		}
-		_, err := t.exec(`INSERT INTO tally (queue, state, n) SELECT queue, state, COUNT(*) FROM item GROUP BY queue, state`)
-		return err
+		if err := read(`SELECT queue, state, COUNT(*) FROM item GROUP BY queue, state`); err != nil {
+			return t.fault(err)
+		}
+		if err := read(`SELECT queue, state, -n FROM tally`); err != nil {
+			return t.fault(err)
+		}
+		for p, n := range t.store.pending {
+			off[p] -= n
+		}
+		for p, n := range off {
+			t.count(p.queue, p.state, n)
+		}
+		return nil
 	})
 }
 

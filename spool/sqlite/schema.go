@@ -107,6 +107,34 @@ CREATE TABLE kept (
 	PRIMARY KEY (owner, name)
 ) STRICT;
 `,
+	// What a document costs is the b-trees that its rows touch, above all those with
+	// a place of their own for each client or hash.
+	`
+-- A part is found by its item and name. n tells their order: it grows over all parts.
+CREATE TABLE part_by_name (
+	item INTEGER NOT NULL REFERENCES item (id),
+	name TEXT NOT NULL, n INTEGER NOT NULL, role TEXT NOT NULL, added INTEGER NOT NULL,
+	content INTEGER NOT NULL REFERENCES content (id),
+	PRIMARY KEY (item, name)
+) STRICT, WITHOUT ROWID;
+INSERT INTO part_by_name SELECT item, name, id, role, added, content FROM part ORDER BY item, name;
+DROP TABLE part;
+ALTER TABLE part_by_name RENAME TO part;
+CREATE INDEX part_content ON part (content);
+-- The greatest n that may have been given; each start puts aside more.
+INSERT INTO meta (key, value) SELECT 'part_n', COALESCE(MAX(n), 0) FROM part;
+
+-- Nearly always the label is the name, and is found by it.
+DROP INDEX item_label;
+CREATE INDEX item_label ON item (owner, label, id) WHERE label <> '' AND label <> name;
+
+-- The states that are claimed from. Only their items stand in line: ripe is 2
+-- for the items of the others, and item_work and turn do without them.
+CREATE TABLE claimed (queue TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (queue, state)) STRICT, WITHOUT ROWID;
+INSERT INTO claimed SELECT DISTINCT queue, state FROM turn WHERE served > 0;
+UPDATE item SET ripe = 2 WHERE ripe = 1 AND NOT EXISTS (SELECT 1 FROM claimed c WHERE c.queue = item.queue AND c.state = item.state);
+DELETE FROM turn WHERE NOT EXISTS (SELECT 1 FROM claimed c WHERE c.queue = turn.queue AND c.state = turn.state);
+`,
 }
 
 // ErrVersion is returned by Open for a store that a newer release has written.

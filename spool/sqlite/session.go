@@ -7,20 +7,25 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/walfile"
 )
 
 // A session is one connection with its prepared statements. It is used by one
 // goroutine at a time. Its calls carry no context: a statement is short, and one
 // that was interrupted in the middle of a group would take the others with it.
 type session struct {
+	file  string // of the database, absolute
 	db    *sql.DB
 	conn  *sql.Conn
 	ready map[string]*sql.Stmt
+
+	writes int // statements run that may have written
 }
 
 func dial(ctx context.Context, file string, readOnly bool) (*session, error) {
@@ -33,10 +38,15 @@ func dial(ctx context.Context, file string, readOnly bool) (*session, error) {
 		q.Set("mode", "ro")
 		add("query_only(1)")
 	} else {
+		if err := walfile.Register(); err != nil {
+			return nil, err
+		}
 		q.Set("mode", "rwc")
+		q.Set("vfs", walfile.Name)
 		add("journal_mode(wal)")
 		add("synchronous(full)")
 		add("cache_size(-65536)")
+		add("temp_store(memory)")
 		// Checkpoints are run by the writer, which sees their errors.
 		add("wal_autocheckpoint(0)")
 	}
@@ -56,7 +66,7 @@ func dial(ctx context.Context, file string, readOnly bool) (*session, error) {
 		db.Close()
 		return nil, err
 	}
-	return &session{db: db, conn: conn, ready: map[string]*sql.Stmt{}}, nil
+	return &session{file: abs, db: db, conn: conn, ready: map[string]*sql.Stmt{}}, nil
 }
 
 func (s *session) close() error {
@@ -81,6 +91,7 @@ func (s *session) stmt(text string) (*sql.Stmt, error) {
 
 // exec runs a statement and says how many rows it changed.
 func (s *session) exec(text string, args ...any) (int64, error) {
+	s.writes++
 	st, err := s.stmt(text)
 	if err != nil {
 		return 0, err
@@ -92,8 +103,16 @@ func (s *session) exec(text string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
+// count counts a statement that returns rows of what it changes.
+func (s *session) count(text string) {
+	if !strings.HasPrefix(text, "SELECT") {
+		s.writes++
+	}
+}
+
 // row reads one row; sql.ErrNoRows if there is none.
 func (s *session) row(text string, args []any, into ...any) error {
+	s.count(text)
 	st, err := s.stmt(text)
 	if err != nil {
 		return err
@@ -103,6 +122,7 @@ func (s *session) row(text string, args []any, into ...any) error {
 
 // rows calls each for every row.
 func (s *session) rows(text string, args []any, each func(scan func(...any) error) error) error {
+	s.count(text)
 	st, err := s.stmt(text)
 	if err != nil {
 		return err

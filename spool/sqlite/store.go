@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/walfile"
 )
 
 // DefaultInlineMax is the size up to which content lies in the database.
@@ -66,6 +67,15 @@ type Store struct {
 	closing sync.Once
 	closed  error
 	served  atomic.Int64
+
+	// Of the writer's goroutine alone.
+	wal     *walfile.File
+	walBase int64 // where the WAL ended at the last checkpoint
+	marks   marks
+	pending tally            // of the changes of the group
+	claimed map[place]bool   // where claims have been made
+	claims  []place          // those that the group has added
+	lined   map[turnKey]bool // rows of turn that are there and not idle
 
 	readers chan *session // idle ones
 
@@ -143,14 +153,15 @@ func (s *Store) start(ctx context.Context) error {
 	if err := migrate(ctx, s.write.conn); err != nil {
 		return err
 	}
-	var served int64
-	if err := s.write.row(`SELECT COALESCE(MAX(served), 0) FROM turn`, nil, &served); err != nil {
+	if err := s.remember(); err != nil {
 		return err
 	}
-	s.served.Store(max(served, 0))
 	// The first write makes the WAL; its name must be on the disk before a commit in it counts.
 	if err := s.write.mark(time.Now()); err != nil {
 		return err
+	}
+	if s.wal = walfile.Of(s.write.file); s.wal == nil {
+		return errors.New("the WAL is not open by the VFS of ours")
 	}
 	s.readers = make(chan *session, max(4, runtime.GOMAXPROCS(0)))
 	if err := s.files.recover(); err != nil {

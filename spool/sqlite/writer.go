@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/walfile"
 )
 
 const (
@@ -14,7 +15,7 @@ const (
 	maxGroupBytes = 8 << 20 // handed over by the changes of a commit
 	// checkpointPages is how long the WAL grows before its pages go home. It is
 	// then written again from its beginning, which needs no new space.
-	checkpointPages = 4000
+	checkpointPages = 8000
 )
 
 const (
@@ -93,6 +94,7 @@ func (s *Store) run() {
 // whether the engine goes on.
 func (s *Store) group(first *request) bool {
 	var ran []*request
+	committed := s.marks
 	answered := false
 	answer := func(err error) {
 		answered = true
@@ -118,10 +120,17 @@ func (s *Store) group(first *request) bool {
 	}
 	var broken error
 	var bytes int64
+	// A savepoint costs a copy of every page that is changed in it, and hardly ever
+	// a change fails that has written something: then the group begins anew, with savepoints.
+	careful := false
 	for r := first; r != nil && broken == nil; {
 		if r.state.CompareAndSwap(waiting, begun) {
 			ran = append(ran, r)
-			broken = s.one(r)
+			var undo bool
+			if undo, broken = s.one(r, careful); undo {
+				careful = true
+				broken = s.again(ran, committed)
+			}
 			bytes += r.tx.bytes
 		}
 		r = nil
@@ -132,19 +141,26 @@ func (s *Store) group(first *request) bool {
 			}
 		}
 	}
+	if broken == nil {
+		broken = s.writeTally()
+	}
 	if broken != nil {
+		s.forget(committed)
 		return s.abandon(broken, answer)
 	}
 	if err := s.opt.Faults.at(BeforeCommit); err != nil {
+		s.forget(committed)
 		return s.abandon(err, answer)
 	}
 	if _, err := s.write.exec("COMMIT"); err != nil {
+		s.forget(committed)
 		return s.abandon(err, answer)
 	}
 	if err := s.opt.Faults.at(AfterCommit); err != nil {
 		answer(s.fail("commit", err))
 		return false
 	}
+	s.claims = s.claims[:0]
 	for _, r := range ran {
 		if r.err == nil {
 			s.files.settle(r.tx)
@@ -154,24 +170,56 @@ func (s *Store) group(first *request) bool {
 	return s.checkpoint()
 }
 
-// one runs a change in a savepoint. The error it returns means that the
-// transaction of the group is lost.
-func (s *Store) one(r *request) error {
+// one runs a change. undo says that it failed and has written something that
+// only a new beginning of the group takes back; careful changes have a savepoint
+// for that. The error it returns means that the transaction of the group is lost.
+func (s *Store) one(r *request, careful bool) (undo bool, err error) {
 	r.tx = &tx{reader: reader{s: s.write}, store: s}
-	if _, err := s.write.exec("SAVEPOINT change"); err != nil {
-		return err
+	before, claims := s.marks, len(s.claims)
+	if careful {
+		if _, err := s.write.exec("SAVEPOINT change"); err != nil {
+			return false, err
+		}
 	}
+	writes := s.write.writes
 	r.err = r.call()
 	if r.tx.broken != nil {
-		return r.tx.broken
+		return false, r.tx.broken
 	}
-	if r.err != nil {
+	if r.err != nil && s.write.writes > writes {
+		if !careful {
+			return true, nil
+		}
 		if _, err := s.write.exec("ROLLBACK TO change"); err != nil {
+			return false, err
+		}
+		s.marks = before
+		clear(s.lined)
+		s.unclaim(claims)
+	} else if r.err == nil {
+		s.pending.add(r.tx.tally)
+	}
+	if careful {
+		_, err = s.write.exec("RELEASE change")
+	}
+	return false, err
+}
+
+// again begins the group anew, with a savepoint for each change.
+func (s *Store) again(ran []*request, committed marks) error {
+	s.forget(committed)
+	if _, err := s.write.exec("ROLLBACK"); err != nil {
+		return err
+	}
+	if _, err := s.write.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	for _, r := range ran {
+		if _, err := s.one(r, true); err != nil {
 			return err
 		}
 	}
-	_, err := s.write.exec("RELEASE change")
-	return err
+	return nil
 }
 
 func (r *request) call() (err error) {
@@ -199,21 +247,22 @@ func (s *Store) abandon(cause error, answer func(error)) bool {
 
 // checkpoint moves the pages of a long WAL into the database.
 func (s *Store) checkpoint() bool {
-	var busy, pages, done int
-	if err := s.write.row(`PRAGMA wal_checkpoint(NOOP)`, nil, &busy, &pages, &done); err != nil {
-		s.fail("checkpoint", err)
-		return false
+	end := s.wal.End()
+	if end < s.walBase {
+		s.walBase = 0 // it was begun anew
 	}
-	if pages-done < s.opt.walPages {
+	if end-s.walBase < int64(s.opt.walPages)*walfile.Frame {
 		return true
 	}
 	err := s.opt.Faults.at(Checkpoint)
 	if err == nil {
+		var busy, pages, done int
 		err = s.write.row(`PRAGMA wal_checkpoint(PASSIVE)`, nil, &busy, &pages, &done)
 	}
 	if err != nil && !noSpace(err) {
 		s.fail("checkpoint", err)
 		return false
 	}
+	s.walBase = end // where a reader holds it up, it goes on growing from here
 	return true
 }

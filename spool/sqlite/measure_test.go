@@ -1,0 +1,131 @@
+package sqlite
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/brama-gateway/brama/spool/spooltest"
+)
+
+// TestBesideTheDisk measures durable accepts as ratios to what the disk does in
+// the same run (make bench-spool). Disk and engine take turns, since other work
+// on the machine makes both slower; what is told are medians of rounds.
+//
+//	BRAMA_BENCH_DIR     the disk; default the temporary folder
+//	BRAMA_BENCH_ROUNDS  default 7
+//	BRAMA_BENCH_SECONDS of one measurement, default 1
+//	BRAMA_BENCH_STORED  documents in the store that is set beside the empty one; default 0: none
+func TestBesideTheDisk(t *testing.T) {
+	if os.Getenv("BRAMA_BENCH") == "" {
+		t.Skip("a measurement of minutes: make bench-spool")
+	}
+	dir := os.Getenv("BRAMA_BENCH_DIR")
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	dir, err := os.MkdirTemp(dir, "bench-spool-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	rounds, seconds, stored := number("BRAMA_BENCH_ROUNDS", 7), number("BRAMA_BENCH_SECONDS", 1), number("BRAMA_BENCH_STORED", 0)
+	during := time.Duration(seconds) * time.Second
+	const size = 4096
+	disk := spooltest.Disk{Dir: dir}
+	load := func(name string) *spooltest.Load {
+		return &spooltest.Load{Store: open(t, Options{Dir: filepath.Join(dir, name)}), Clients: 500, Size: size}
+	}
+	empty := load("empty")
+	var full *spooltest.Load
+	if stored > 0 {
+		full = load("full")
+		begun := time.Now()
+		if err := full.Fill(t.Context(), stored, "processed"); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("stored %d documents of %d bytes in %.0f s", stored, size, time.Since(begun).Seconds())
+	}
+	type line struct {
+		name string
+		run  func() (float64, error)
+		rate []float64
+		cpu  []float64 // microseconds of processor time each
+	}
+	accept := func(l *spooltest.Load, producers int) func() (float64, error) {
+		return func() (float64, error) {
+			return spooltest.Rate(producers, during, func() (int, error) { return 1, l.Accept(t.Context()) })
+		}
+	}
+	lines := []*line{
+		{name: "disk: group append, 64 producers", run: func() (float64, error) { return disk.GroupAppend(64, size, during) }},
+		{name: "accept, 64 producers", run: accept(empty, 64)},
+		{name: "claim + answer by 64, 8 workers", run: func() (float64, error) {
+			return spooltest.Rate(8, during, func() (int, error) { return empty.Process(t.Context(), 64) })
+		}},
+		{name: "disk: one file, 1 producer", run: func() (float64, error) { return disk.OneFile(size, during) }},
+		{name: "accept, 1 producer", run: accept(empty, 1)},
+	}
+	if full != nil {
+		lines = append(lines, &line{name: "accept, 64 producers, full", run: accept(full, 64)}, &line{name: "accept, 1 producer, full", run: accept(full, 1)})
+	}
+	for range rounds {
+		for _, l := range lines {
+			before := processorTime()
+			begun := time.Now()
+			rate, err := l.run()
+			if err != nil {
+				t.Fatalf("%s: %v", l.name, err)
+			}
+			l.rate = append(l.rate, rate)
+			l.cpu = append(l.cpu, float64((processorTime()-before).Microseconds())/(rate*time.Since(begun).Seconds()))
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-36s %10s %10s %10s %8s\n", "a second", "median", "least", "most", "cpu us")
+	for _, l := range lines {
+		fmt.Fprintf(&b, "%-36s %10.0f %10.0f %10.0f %8.1f\n", l.name, median(l.rate), slices.Min(l.rate), slices.Max(l.rate), median(l.cpu))
+	}
+	ratio := func(name string, a, b *line, want string) string {
+		var r []float64
+		for i := range a.rate {
+			r = append(r, a.rate[i]/b.rate[i])
+		}
+		return fmt.Sprintf("%-50s %6.3f (%.3f ... %.3f)  want %s\n", name, median(r), slices.Min(r), slices.Max(r), want)
+	}
+	fmt.Fprintf(&b, "\nratios of the same round: median (least ... most)\n")
+	b.WriteString(ratio("64 producers to group append", lines[1], lines[0], "0.083 (1/12)"))
+	b.WriteString(ratio("claim + answer to accepts", lines[2], lines[1], "1"))
+	b.WriteString(ratio("one producer to one file", lines[4], lines[3], "0.5"))
+	if full != nil {
+		b.WriteString(ratio(fmt.Sprintf("64 producers, %d stored, to empty", stored), lines[5], lines[1], "0.7"))
+		b.WriteString(ratio(fmt.Sprintf("one producer, %d stored, to empty", stored), lines[6], lines[4], "0.7"))
+	}
+	t.Logf("\n%s", b.String())
+}
+
+func number(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return x[len(x)/2]
+}
+
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
