@@ -39,7 +39,7 @@ func init() {
 		{"trust remove", "LIST", formats.Text{UK: "більше не зважати на довірчий список", EN: "stop the use of a list of trusted services"}, trustRemove},
 
 		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME]", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
-		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--tolerate FLAG,...]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},
+		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--tolerate FLAG,...] [--report-xml FILE]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},
 		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached | --format asic-s|asic-e] [-o OUT] FILE...", formats.Text{UK: "підписати файл; OUT - FILE.p7s, FILE.asics або FILE.asice", EN: "sign a file; OUT is FILE.p7s, FILE.asics or FILE.asice"}, signFile},
 		{"receipt verify", "FILE.json [--anchor FILE...] [--seal FILE] [--document FILE] [--proof FILE [--key KEY]] [--material DIR] [--at TIME]", formats.Text{UK: "перевірити печатку на квитанції та її запис у журналі", EN: "verify the seal of a receipt, and its record in the journal"}, receiptVerify},
 		{"evidence export", "ID -o FILE", formats.Text{UK: "пакет доказів прийнятого документа: один файл ASiC-E", EN: "the evidence of an accepted document: one ASiC-E file"}, evidenceExport},

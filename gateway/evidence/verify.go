@@ -193,22 +193,28 @@ func (c *checking) seal(pkg []byte) error {
 	}
 	claimed := r.Signatures[0].ClaimedTime
 	proof := "valid"
-	for _, x := range r.Signatures[0].TimeStamps {
-		if x.Kind != cades.SignatureTimeStamp {
-			continue
+	if r.Indication == cades.TotalPassed {
+		for _, x := range r.Signatures[0].TimeStamps {
+			if x.Kind == cades.SignatureTimeStamp && x.Valid {
+				proof = "time-stamp"
+			}
 		}
-		if !x.Valid && r.Indication == cades.TotalPassed {
-			return fmt.Errorf("its time-stamp does not hold: %s: %s", x.SubIndication, x.Detail)
+	} else if !claimed.IsZero() && !claimed.After(c.o.At.Add(skew)) {
+		then := claimed // or a moment later, when it was time-stamped
+		for _, x := range r.Signatures[0].TimeStamps {
+			if x.Time.After(then) && x.Time.Before(claimed.Add(skew)) {
+				then = x.Time
+			}
 		}
-		if x.Valid {
-			proof = "time-stamp"
-		}
-	}
-	if r.Indication != cades.TotalPassed && !claimed.IsZero() && !claimed.After(c.o.At.Add(skew)) {
-		r, proof = at(claimed), "claim"
+		r, proof = at(then), "claim"
 	}
 	if r.Indication != cades.TotalPassed {
 		return &judged{r.Indication, r.SubIndication, r.Detail}
+	}
+	for _, x := range r.Signatures[0].TimeStamps {
+		if !x.Valid { // it came with the seal, and would be bytes that nobody has checked
+			return &judged{cades.Indeterminate, x.SubIndication, "its time-stamp does not hold; is the authority of the time-stamps among the anchors? " + x.Detail}
+		}
 	}
 	c.r.Sealed, c.r.SealProof = &claimed, proof
 	return tidy(c.c.Signatures[0].File.Content, r.Signatures[0])
