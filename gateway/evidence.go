@@ -45,10 +45,11 @@ const (
 
 // evidenceKept is what is kept.
 type evidenceKept struct {
-	Kept     time.Time         `json:"kept"`
-	Tolerate []string          `json:"tolerate,omitempty"`
-	Anchors  [][]byte          `json:"anchors"` // DER
-	Material evidence.Material `json:"material"`
+	Kept      time.Time         `json:"kept"`
+	Tolerate  []string          `json:"tolerate,omitempty"`
+	Freshness pki.Freshness     `json:"freshness"`
+	Anchors   [][]byte          `json:"anchors"` // DER
+	Material  evidence.Material `json:"material"`
 }
 
 // evidenceTodo says since when a submission waits, and when to try again.
@@ -185,14 +186,14 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 	}
 	c := Case{Entry: entry, Trust: g.Trust.Snapshot()}
 	trust := c.material()
-	o := cades.Options{At: s.item.Decided, Trust: trust, Tolerate: c.tolerances()}
+	o := cades.Options{At: s.item.Decided, Trust: trust, Freshness: g.Freshness, Tolerate: c.tolerances()}
 	var document []byte
 	if s.document != nil {
 		if document, err = g.read(ctx, s.document.Content); err != nil {
 			return err
 		}
 	}
-	kept := evidenceKept{Kept: g.Now().UTC(), Tolerate: entry.Tolerate}
+	kept := evidenceKept{Kept: g.Now().UTC(), Tolerate: entry.Tolerate, Freshness: g.Freshness}
 	m := newGathering(trust, s.item.Decided)
 	var containers [][]byte
 	for _, p := range s.sigs {
@@ -296,6 +297,10 @@ func (m *gathering) add(r *cades.Report) {
 	for _, s := range r.Signatures {
 		m.chain(s.Chain)
 		m.evidence(s.Evidence)
+		for _, x := range s.TimeStamps {
+			m.chain(x.Chain)
+			m.evidence(x.Evidence)
+		}
 	}
 }
 
@@ -394,7 +399,7 @@ func (g *Gateway) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
 	}
 	c := evidence.Case{
 		Submission: id, Client: s.item.Owner, Name: fileName(s.item.Name), SHA256: s.item.SHA256,
-		Tolerate: kept.Tolerate, Material: kept.Material,
+		Tolerate: kept.Tolerate, Freshness: kept.Freshness, Material: kept.Material,
 	}
 	if s.document != nil {
 		if c.Document, err = g.read(ctx, s.document.Content); err != nil {

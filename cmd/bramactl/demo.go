@@ -415,7 +415,7 @@ func (p *play) statement() error {
 	}
 	op := admin.NewClient(p.path("run", "admin.sock"))
 	defer op.Close()
-	id, err := op.PutStatement(p, "demo", name, []byte(text))
+	id, err := op.PutStatement(p, "demo", name, "", []byte(text))
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,8 @@ func init() {
 		{"spool retry", "ID --reason TEXT", formats.Text{UK: "повернути мертвий документ до черги", EN: "put a dead document back into the queue"}, spoolRetry},
 		{"spool bury", "ID --reason TEXT", formats.Text{UK: "вилучити документ із черги до рішення людини", EN: "take a document out of the queue until a person decides"}, spoolBury},
 		{"spool release", "ID --reason TEXT", formats.Text{UK: "забрати оренду в обробника або негайно перевірити відкладений", EN: "take a lease back, or examine a held document at once"}, spoolRelease},
-		{"statement put", "--client ID [--name NAME] FILE", formats.Text{UK: "передати клієнтові виписку", EN: "give a client a statement"}, statementPut},
+		{"statement put", "--client ID [--name NAME] [--kind KIND] FILE", formats.Text{UK: "передати клієнтові виписку або інший документ", EN: "give a client a statement or another document"}, statementPut},
+		{"statement render", "--format FORMAT [--charset PAGE] [--at TIME] [--profile FILE] [--out FILE] FILE", formats.Text{UK: "показати канонічний документ у форматі клієнта", EN: "render a canonical document as a client gets it"}, statementRender},
 
 		{"reconcile", "[DAY] [--closed]", formats.Text{UK: "звірка дня: що надійшло, що завершено, що відкрите, чи підряд номери виписок", EN: "reconcile a day: what came in, what has ended, what is open, whether statement numbers follow on each other"}, reconcile},
 		{"trust add", "[--anchor] FILE... | --list FILE|URL --signer-sha256 HEX | --bundle FILE --sha256 HEX [--anchor]", formats.Text{UK: "додати корінь довіри (--anchor), проміжний сертифікат чи CRL, довірчий список або набір сертифікатів", EN: "add a trust anchor (--anchor), an intermediate certificate or a CRL, a list of trusted services, a bundle"}, trustAdd},
@@ -40,7 +41,7 @@ func init() {
 
 		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME]", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
 		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--tolerate FLAG,...] [--report-xml FILE]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},
-		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached | --format asic-s|asic-e] [-o OUT] FILE...", formats.Text{UK: "підписати файл; OUT - FILE.p7s, FILE.asics або FILE.asice", EN: "sign a file; OUT is FILE.p7s, FILE.asics or FILE.asice"}, signFile},
+		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached] [--format cades-b|cades-t|asic-s|asic-e] [--tsa URL] [-o OUT] FILE...", formats.Text{UK: "підписати файл; OUT - FILE.p7s, FILE.asics або FILE.asice", EN: "sign a file; OUT is FILE.p7s, FILE.asics or FILE.asice"}, signFile},
 		{"receipt verify", "FILE.json [--anchor FILE...] [--seal FILE] [--document FILE] [--proof FILE [--key KEY]] [--material DIR] [--at TIME]", formats.Text{UK: "перевірити печатку на квитанції та її запис у журналі", EN: "verify the seal of a receipt, and its record in the journal"}, receiptVerify},
 		{"evidence export", "ID -o FILE", formats.Text{UK: "пакет доказів прийнятого документа: один файл ASiC-E", EN: "the evidence of an accepted document: one ASiC-E file"}, evidenceExport},
 		{"evidence verify", "FILE --anchor FILE... [--at TIME] [--key KEY]", formats.Text{UK: "перевірити пакет доказів без шлюзу й без мережі", EN: "check a package of evidence, without gateway or network"}, evidenceVerify},

@@ -23,9 +23,9 @@ func profileExplain(c *call, args []string) error {
 	set := profile.Builtin()
 	if len(rest) == 0 {
 		if c.json {
-			return c.writeJSON(set.Names())
+			return c.writeJSON(append(set.Names(), set.Layouts()...))
 		}
-		c.printf("%s\n", strings.Join(set.Names(), "\n"))
+		c.printf("%s\n", strings.Join(append(set.Names(), set.Layouts()...), "\n"))
 		return nil
 	}
 	text, err := set.Explain(rest[0])
@@ -59,10 +59,20 @@ func profileCheck(c *call, args []string) error {
 	if err != nil {
 		return err
 	}
-	p, err := profile.Parse(filepath.Base(rest[0]), text)
+	p, layout, err := profile.Read(filepath.Base(rest[0]), text)
 	if err != nil {
 		fmt.Fprintf(c.stderr, "bramactl: %s\n", printable(err.Error()))
 		return verdict(exitNo)
+	}
+	if layout != nil {
+		if sample != "" {
+			return usageError{errors.New(c.t("--sample: профіль вихідний; спробуйте statement render --profile", "--sample: the profile is of the direction out; try statement render --profile"))}
+		}
+		if c.json {
+			return c.writeJSON(layout.Ref())
+		}
+		c.printf("%s\n", c.t("правильний", "right")+": "+layout.Ref().Name+" "+layout.Ref().Version+" "+layout.Ref().SHA256)
+		return nil
 	}
 	if sample == "" {
 		if c.json {

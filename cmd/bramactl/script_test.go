@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/client"
@@ -161,7 +162,7 @@ func (playedDaemon) SpoolBury(context.Context, spool.ID, string) error {
 
 func (playedDaemon) SpoolRelease(context.Context, spool.ID, string) error { return spool.ErrConflict }
 
-func (playedDaemon) PutStatement(_ context.Context, id client.ID, name string, content []byte) (spool.ID, error) {
+func (playedDaemon) PutStatement(_ context.Context, id client.ID, name string, _ formats.Kind, content []byte) (spool.ID, error) {
 	if name != "виписка.txt" || string(content) != "text\n" {
 		return 0, refused{name + " " + string(content), admin.ErrInvalid}
 	}

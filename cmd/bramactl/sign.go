@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,12 +13,13 @@ import (
 	"github.com/brama-gateway/brama/crypto/asic"
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/gateway/trust/tsa"
 )
 
 // signFile is the command sign: one signature for each pair of --key and --cert.
 func signFile(c *call, args []string) error {
 	var keys, certs list
-	var passwordFile, format, tsa, out string
+	var passwordFile, format, authority, out string
 	var detached bool
 	flags := c.flags()
 	flags.Var(&keys, "key", "")
@@ -25,7 +27,7 @@ func signFile(c *call, args []string) error {
 	flags.StringVar(&passwordFile, "password-file", "", "")
 	flags.BoolVar(&detached, "detached", false, "")
 	flags.StringVar(&format, "format", "cades-b", "")
-	flags.StringVar(&tsa, "tsa", "", "")
+	flags.StringVar(&authority, "tsa", "", "")
 	flags.StringVar(&out, "o", "", "")
 	rest, err := c.parse(flags, args, 1, asic.MaxEntries)
 	if err != nil {
@@ -39,10 +41,18 @@ func signFile(c *call, args []string) error {
 		return usageError{errors.New(c.t("--detached: документ має бути в контейнері ASiC", "--detached: the document has to be in the ASiC container"))}
 	case len(keys) == 0 || len(keys) != len(certs):
 		return usageError{errors.New(c.t("до кожного --key потрібен свій --cert", "each --key needs its --cert"))}
-	case format != "cades-b" && form == asic.Unknown:
-		return usageError{fmt.Errorf("--format %s: %s: cades-b, asic-s, asic-e", format, c.t("ця версія вміє", "this version makes"))}
-	case tsa != "":
-		return usageError{errors.New(c.t("--tsa: позначка часу потребує --format cades-t, якого ця версія ще не вміє", "--tsa: a time-stamp needs --format cades-t, which this version does not make yet"))}
+	case format != "cades-b" && format != "cades-t" && form == asic.Unknown:
+		return usageError{fmt.Errorf("--format %s: %s: cades-b, cades-t, asic-s, asic-e", format, c.t("є лише", "there are"))}
+	case format == "cades-t" && authority == "":
+		return usageError{errors.New(c.t("--format cades-t: потрібна адреса служби позначок часу, --tsa URL", "--format cades-t needs the address of a time-stamping authority, --tsa URL"))}
+	case format != "cades-t" && authority != "":
+		return usageError{errors.New(c.t("--tsa: позначка часу буває лише з --format cades-t", "--tsa: a time-stamp goes only with --format cades-t"))}
+	}
+	var stamper cades.Stamper
+	if authority != "" {
+		if stamper, err = tsa.New(tsa.Options{URL: authority, Proxy: http.ProxyFromEnvironment}); err != nil {
+			return usageError{err}
+		}
 	}
 	var password []byte
 	if passwordFile != "" {
@@ -65,6 +75,11 @@ func signFile(c *call, args []string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", rest[0], err)
+	}
+	if stamper != nil {
+		if container, err = (cades.Raising{Stamper: stamper}).AddTimeStamp(c, container); err != nil {
+			return err
+		}
 	}
 	if out == "" {
 		out = rest[0] + ending

@@ -198,10 +198,11 @@ func (c *call) act(args []string, do func(admin.Operator, context.Context, spool
 }
 
 func statementPut(c *call, args []string) error {
-	var owner, name string
+	var owner, name, kind string
 	fs := c.flags()
 	fs.StringVar(&owner, "client", "", "")
 	fs.StringVar(&name, "name", "", "")
+	fs.StringVar(&kind, "kind", "", "")
 	rest, err := c.parse(fs, args, 1, 1)
 	if err != nil {
 		return err
@@ -224,7 +225,7 @@ func statementPut(c *call, args []string) error {
 		return err
 	}
 	defer done()
-	id, err := op.PutStatement(c, client.ID(owner), name, content)
+	id, err := op.PutStatement(c, client.ID(owner), name, formats.Kind(kind), content)
 	if err != nil {
 		return err
 	}

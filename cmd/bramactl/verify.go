@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway/provider"
 )
 
@@ -131,15 +132,26 @@ func (c *call) printReport(r provider.Report) {
 		if s.RevokedAt != nil {
 			field("відкликано", "revoked", s.RevokedAt.Format(time.RFC3339))
 		}
+		if s.ProvedTime != nil {
+			field("існував щонайпізніше", "existed at the latest", s.ProvedTime.Format(time.RFC3339))
+		}
+		if s.Past {
+			field("підстава", "rests on", c.t("дійсний на доведений час, тепер сертифікат уже ні", "valid at the proved time; the certificate is not any more"))
+		}
 		field("послаблення", "tolerances", strings.Join(s.Tolerances, ", "))
 		for _, x := range s.TimeStamps {
-			uk, en := "позначка часу підпису", "signature time-stamp"
-			if x.Kind == string(cades.ContentTimeStamp) {
-				uk, en = "позначка часу документа", "content time-stamp"
-			}
-			field(uk, en, c.timeStamp(x))
+			name := stampNames[cades.Kind(x.Kind)]
+			field(name.UK, name.EN, c.timeStamp(x))
 		}
 	}
+}
+
+var stampNames = map[cades.Kind]formats.Text{
+	cades.ContentTimeStamp:    {UK: "позначка часу документа", EN: "content time-stamp"},
+	cades.SignatureTimeStamp:  {UK: "позначка часу підпису", EN: "signature time-stamp"},
+	cades.CAdESCTimeStamp:     {UK: "позначка часу підпису й посилань", EN: "CAdES-C time-stamp"},
+	cades.ReferencesTimeStamp: {UK: "позначка часу посилань", EN: "time-stamp of references"},
+	cades.ArchiveTimeStamp:    {UK: "архівна позначка часу", EN: "archive time-stamp"},
 }
 
 // timeStamp puts a time-stamp into a line.
@@ -151,7 +163,13 @@ func (c *call) timeStamp(x provider.TimeStampRow) string {
 	if x.Authority != "" {
 		parts = append(parts, x.Authority)
 	}
+	if x.Rule != "" {
+		parts = append(parts, x.Rule)
+	}
 	word := c.t("дійсна", "valid")
+	if x.Past {
+		word = c.t("була дійсна на доведений час", "was valid at the proved time")
+	}
 	if !x.Valid {
 		word = c.t("недійсна", "not valid") + " " + x.SubIndication + ": " + x.Detail
 	}

@@ -1,33 +1,63 @@
 package main
 
 import (
-	"strconv"
-	"strings"
+	"context"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway/admin"
-	"github.com/brama-gateway/brama/gateway/trust"
 )
 
-// listWarnings tells the operator which lists of trusted services have to be
-// renewed: without them nobody whom they name is believed.
-func listWarnings(lists []trust.List) []admin.Warning {
-	var out []admin.Warning
-	for _, l := range lists {
-		until := l.NextUpdate.Format(time.DateOnly)
-		text := formats.Text{
-			UK: "Довірчий список NAME (№ N) діє до UNTIL. Оновіть: bramactl trust update",
-			EN: "The list of trusted services NAME (No N) speaks until UNTIL. Renew it: bramactl trust update",
+// followTrust reads the trust folder anew when its files change, and has what is held
+// examined once more: who brings a CRL or an OCSP answer need not tell the daemon.
+func (d *daemon) followTrust(ctx context.Context) error {
+	every := time.NewTicker(5 * time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
 		}
-		if !l.Counts(time.Now()) {
-			text = formats.Text{
-				UK: "Довірчий список NAME (№ N) не діє від UNTIL: нікому з нього шлюз не довіряє. Оновіть: bramactl trust update",
-				EN: "The list of trusted services NAME (No N) has expired on UNTIL: nobody in it is believed. Renew it: bramactl trust update",
-			}
+		changed, err := d.Trust.Reload()
+		if err != nil {
+			d.log.Error("trust not read anew; what was read before stays", zap.Error(err))
+			continue
 		}
-		r := strings.NewReplacer("NAME", l.Name, "UNTIL", until, "No N", "No "+strconv.FormatInt(l.Sequence, 10), "№ N", "№ "+strconv.FormatInt(l.Sequence, 10))
-		out = append(out, admin.Warning{Code: "TRUST-LIST", Text: formats.Text{UK: r.Replace(text.UK), EN: r.Replace(text.EN)}})
+		if !changed {
+			continue
+		}
+		for _, problem := range d.Trust.Problems() {
+			d.log.Warn("trust file left out", zap.Error(problem))
+		}
+		d.log.Info("trust read anew")
+		if err := d.Core.Recheck(ctx); err != nil && ctx.Err() == nil {
+			d.log.Error("looking for held documents", zap.Error(err))
+		}
 	}
-	return out
+}
+
+// endsSoon is how long before a CRL runs out the operator is warned.
+const endsSoon = 6 * time.Hour
+
+// describeTrust warns of evidence that runs out or does not come.
+func (d *daemon) describeTrust(s *admin.Status) {
+	if d.Evidence == nil {
+		return
+	}
+	for _, t := range d.Evidence.Troubles(endsSoon) {
+		uk, en := "Дані про відкликання сертифікатів: "+t.What, "Revocation data: "+t.What
+		if t.Err != nil {
+			uk += ": не вдається отримати: " + t.Err.Error()
+			en += ": cannot be fetched: " + t.Err.Error()
+		}
+		if !t.Until.IsZero() {
+			until := t.Until.UTC().Format(time.RFC3339)
+			uk += "; діють до " + until
+			en += "; in force until " + until
+		}
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "EVIDENCE", Text: formats.Text{UK: uk, EN: en}})
+	}
 }

@@ -2,6 +2,7 @@ package cades
 
 import (
 	"bytes"
+	"crypto"
 	"errors"
 	"fmt"
 	"slices"
@@ -139,6 +140,65 @@ func archiveMessage(sd *cms.SignedData, si *cms.SignerInfo, content, index []byt
 		fields = der.Sequence(si.Fields)
 	}
 	return slices.Concat(sd.ContentType.Encode(), content, fields, index)
+}
+
+func isArchive3(a cms.Attribute) bool { return a.Type == cms.AttrArchive3 }
+
+// errIndex: an index names what is not in the container, or is by a digest that
+// does not count.
+var errIndex = errors.New("ats-hash-index names what is not in the container")
+
+// protected gives the parts that the index names, as a set. All that it names must be there:
+// something taken away afterwards may have been what spoke against the signature.
+func (x *hashIndex) protected(sd *cms.SignedData, si *cms.SignerInfo) (map[string]bool, error) {
+	d, err := algorithm.FindDigest(x.algorithm)
+	if err != nil {
+		return nil, fmt.Errorf("ats-hash-index: %w", err)
+	}
+	certificates, revocation, values := indexed(sd, si, false, nil)
+	// TS 101 733, 6.4.2 indexes attributes as a whole, EN 319 122-1 value by value; each
+	// is found under each of the two identifiers, and both protect the value.
+	_, _, whole := indexed(sd, si, true, nil)
+	values = append(values, whole...)
+	out := make(map[string]bool)
+	for _, l := range []struct{ named, parts [][]byte }{
+		{x.certificates, certificates}, {x.revocation, revocation}, {x.values, values},
+	} {
+		sums := make(map[string][]byte, len(l.parts))
+		for _, p := range l.parts {
+			sums[string(hashed(d, nil, p))] = p
+		}
+		for _, n := range l.named {
+			p, ok := sums[string(n)]
+			if !ok {
+				return nil, errIndex
+			}
+			out[string(p)] = true
+		}
+	}
+	return out, nil
+}
+
+// archiveSum gives the digest that an archive-time-stamp-v3 of a signature must be
+// over, and the rule that it follows. content hashes the content.
+func archiveSum(sd *cms.SignedData, si *cms.SignerInfo, messageDigest []byte, t *tsp.Token, content func(*algorithm.Digest, crypto.PublicKey) ([]byte, error)) (func(*algorithm.Digest, crypto.PublicKey) ([]byte, error), *hashIndex, ArchiveRule, error) {
+	index, err := indexOf(t)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if index == nil {
+		return func(d *algorithm.Digest, key crypto.PublicKey) ([]byte, error) {
+			made := newIndex(sd, si, d, t.Info.ImprintAlgorithm.Raw, true, isArchive3)
+			return hashed(d, key, archiveMessage(sd, si, messageDigest, made, ArchiveUAPKI)), nil
+		}, nil, ArchiveUAPKI, nil
+	}
+	return func(d *algorithm.Digest, key crypto.PublicKey) ([]byte, error) {
+		sum, err := content(d, key)
+		if err != nil {
+			return nil, err
+		}
+		return hashed(d, key, archiveMessage(sd, si, sum, index.raw, ArchiveETSI)), nil
+	}, index, ArchiveETSI, nil
 }
 
 // sealedByContainer tells that the signature has an archive-time-stamp over the

@@ -123,6 +123,9 @@ type Options struct {
 	// Evidence answers about revocation beside the CRLs of Trust and those in
 	// the container.
 	Evidence []pki.Evidence
+	// Past are the conditions under which proofs of existence make good what does not
+	// hold any more.
+	Past Past
 	// Freshness bounds the age of revocation evidence.
 	Freshness pki.Freshness
 }
@@ -179,6 +182,14 @@ type Signature struct {
 	// TimeStamps are what was found of the signature's time-stamps: the signed ones
 	// first, each kind in its order.
 	TimeStamps []TimeStamp
+	// ProvedTime is the earliest time at which the signature is proved to have existed
+	// (best-signature-time of EN 319 102-1); zero if nothing proves it before now.
+	ProvedTime time.Time
+	// Past tells that TOTAL-PASSED rests on ProvedTime: the signer's path does not hold
+	// at the time of validation any more (EN 319 102-1, 5.6.2.4).
+	Past bool
+	// References are those to certificates and revocation answers; nil if there are none.
+	References *References
 }
 
 // Kind of a time-stamp, named as its attribute.
@@ -191,7 +202,18 @@ const (
 	ContentTimeStamp Kind = "content-time-stamp"
 	// SignatureTimeStamp is unsigned, over the signature value (EN 319 122-1, 5.3).
 	SignatureTimeStamp Kind = "signature-time-stamp"
+	// CAdESCTimeStamp is unsigned, over signature value, its time-stamp and the
+	// references (EN 319 122-1, A.1.5.2).
+	CAdESCTimeStamp Kind = "CAdES-C-time-stamp"
+	// ReferencesTimeStamp is unsigned, over the references (EN 319 122-1, A.1.5.1).
+	ReferencesTimeStamp Kind = "time-stamped-certs-crls-references"
+	// ArchiveTimeStamp is unsigned, over all that is in the container (EN 319 122-1,
+	// 5.5.3).
+	ArchiveTimeStamp Kind = "archive-time-stamp-v3"
 )
+
+// Kinds are all kinds.
+var Kinds = []Kind{ContentTimeStamp, SignatureTimeStamp, CAdESCTimeStamp, ReferencesTimeStamp, ArchiveTimeStamp}
 
 // TimeStamp is the verdict over one time-stamp. One that is not Valid proves
 // nothing.
@@ -207,6 +229,14 @@ type TimeStamp struct {
 	// Authority is the name in the authority's certificate, fit to show; empty if the
 	// certificate was not found.
 	Authority string
+	// Rule is that of an ArchiveTimeStamp.
+	Rule ArchiveRule
+	// Past tells that it is valid because it is proved to have existed while its
+	// authority's path held, which does not hold at the time of validation any more.
+	Past bool
+	// Chain runs from the authority to the anchor; Evidence is about its revocation.
+	Chain    []*pki.Certificate
+	Evidence []EvidenceRef
 }
 
 // EvidenceRef names a piece of evidence by kind, digest and dates.

@@ -13,6 +13,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/cms"
 	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/internal/ess"
+	"github.com/brama-gateway/brama/crypto/ocsp"
 	"github.com/brama-gateway/brama/crypto/pki"
 )
 
@@ -35,6 +36,18 @@ type judgement struct {
 
 	digest *algorithm.Digest
 	attrs  attributes
+
+	// material are the certificates of the container and of its signature's attributes;
+	// lists and answers the CRLs and OCSP answers of the attributes.
+	material []*pki.Certificate
+	lists    []*pki.CRL
+	answers  []*ocsp.Response
+	pieces   []piece
+	proofs   proofs
+	named    [][]byte // what references name
+	stamps   []*stamp
+
+	tooManyContentStamps bool
 }
 
 func (j *judgement) fail(sub SubIndication, detail string) {
@@ -73,8 +86,11 @@ func (c *shared) signature(si *cms.SignerInfo) Signature {
 		j.content()
 		j.cryptography()
 		j.acceptance()
-		j.path()
+		j.takeValues()
+		j.readReferences()
 		j.timeStamps()
+		j.path()
+		j.contentStamps()
 	}
 	j.conclude()
 	return j.out
@@ -412,29 +428,65 @@ func (j *judgement) acceptance() {
 	}
 }
 
-// path validates the certificate path at the time of reception (5.2.6).
+// path validates the certificate path at the time of validation (5.2.6) and, where
+// it does not hold any more, at the time at which the signature is proved to have
+// existed (5.6.2).
 func (j *judgement) path() {
-	if j.out.Signer == nil {
+	now, proved := j.c.o.At, j.provedTime()
+	if proved.Before(now) {
+		j.out.ProvedTime = proved
+	}
+	signer := j.out.Signer
+	if signer == nil {
 		return
 	}
 	o := pki.PathOptions{
-		At: j.c.o.At, Material: j.c.embedded, Evidence: j.c.evidence, Work: j.c.work,
+		At: now, Material: j.material, Evidence: j.evidence(), Work: j.c.work,
 		LegacySBox: j.c.o.Tolerate[LegacySBox], Freshness: j.c.o.Freshness,
 	}
-	p := j.c.o.Trust.Validate(j.out.Signer, o)
+	p := j.c.o.Trust.Validate(signer, o)
+	if p.Outcome != pki.ValidPath && curable(p.Outcome) && proved.Before(now) {
+		if past := j.past(signer, proved, o, false); past.holds {
+			j.out.Past = true
+			j.out.Chain, j.out.Evidence, j.out.RevokedAt = past.chain, past.evidence, past.revokedAt
+			j.relyOnStamps()
+			if legacyIn(past.chain) {
+				j.tolerate(LegacySBox)
+			}
+			return
+		}
+	}
 	if p.Outcome == pki.NoRevocationEvidence && j.tolerate(NoRevocation) {
 		o.WithoutRevocation = true
-		p = j.c.o.Trust.Validate(j.out.Signer, o)
+		p = j.c.o.Trust.Validate(signer, o)
 	}
-	for _, c := range p.Chain {
-		if algorithm.LegacySBox(c.PublicKey) {
-			j.tolerate(LegacySBox)
-		}
+	if legacyIn(p.Chain) {
+		j.tolerate(LegacySBox)
 	}
 	j.out.Chain, j.out.Evidence, j.out.RevokedAt = p.Chain, p.Evidence, p.RevokedAt
 	j.out.Missing = append(j.out.Missing, p.Missing...)
-	if p.Outcome != pki.ValidPath {
+	created := j.createdAfter()
+	switch {
+	case proved.Before(now) && proved.Before(signer.NotBefore):
+		j.fail(NotYetValid, "the signature is proved to be older than the signer's certificate")
+	case created.After(signer.NotAfter):
+		j.fail(Expired, "the signature was made after the signer's certificate expired: its content-time-stamp is later")
+	case p.Outcome == pki.CertificateRevoked && created.After(p.RevokedAt):
+		j.fail(Revoked, "the signature was made after the signer's certificate was revoked: its content-time-stamp is later")
+	case p.Outcome != pki.ValidPath:
 		j.doubt(ofPath(p.Outcome), p.Detail)
+	}
+}
+
+// relyOnStamps notes the tolerances of the time-stamps that a verdict rests on.
+func (j *judgement) relyOnStamps() {
+	for _, s := range j.stamps {
+		if !s.out.Valid {
+			continue
+		}
+		for _, t := range s.needs {
+			j.tolerate(t)
+		}
 	}
 }
 

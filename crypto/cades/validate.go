@@ -3,9 +3,11 @@ package cades
 import (
 	"bytes"
 	"crypto"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/brama-gateway/brama/crypto/algorithm"
 	"github.com/brama-gateway/brama/crypto/cms"
@@ -235,8 +237,10 @@ type shared struct {
 	in       Input
 	o        Options
 	embedded []*pki.Certificate
+	lists    []*pki.CRL
 	evidence []pki.Evidence
 	sums     map[string]sum // by Digest.Variant
+	whole    *[32]byte      // SHA-256 of the container
 	work     *pki.Work
 	// stampWork is apart: unsigned time-stamps, which anybody may add, must not use
 	// up what the signatures need.
@@ -256,16 +260,24 @@ func newShared(sd *cms.SignedData, in Input, o Options) *shared {
 			c.embedded = append(c.embedded, cert)
 		}
 	}
-	var lists pki.CRLs
 	for _, raw := range sd.CRLs {
 		if l, err := pki.ParseCRL(raw); err == nil {
-			lists = append(lists, l)
+			c.lists = append(c.lists, l)
 		}
 	}
-	if lists != nil {
-		c.evidence = append(c.evidence[:len(c.evidence):len(c.evidence)], lists)
+	if c.lists != nil {
+		c.evidence = append(slices.Clip(c.evidence), pki.CRLs(c.lists))
 	}
 	return c
+}
+
+// sum256 is the SHA-256 of the container as it was given.
+func (c *shared) sum256() [32]byte {
+	if c.whole == nil {
+		s := sha256.Sum256(c.in.Container)
+		c.whole = &s
+	}
+	return *c.whole
 }
 
 // errNoContent: the container is detached and no document came with it.

@@ -254,7 +254,7 @@ func parseBody(r *der.Reader, o Options) (*SignedData, error) {
 	}
 	s.CRLs = plain(s.RevocationChoices)
 	for _, raw := range s.RevocationChoices {
-		if value := ocspIn(raw); value != nil {
+		if value := OCSPValue(raw); value != nil {
 			s.OCSP = append(s.OCSP, value)
 		}
 	}
@@ -317,9 +317,9 @@ func plain(choices [][]byte) [][]byte {
 	return out
 }
 
-// ocspIn gives the OCSP answer of OtherRevocationInfoFormat (RFC 5652, 10.2.1; RFC
-// 5940), or nil: what cannot be read proves nothing, and that is all.
-func ocspIn(choice []byte) []byte {
+// OCSPValue gives the OCSP answer of one of RevocationChoices, in OtherRevocationInfoFormat (RFC 5652,
+// 10.2.1; RFC 5940), or nil: what cannot be read proves nothing, and that is all.
+func OCSPValue(choice []byte) []byte {
 	r := der.NewReader(choice, der.BER)
 	if !r.Peek(der.Context, 1) {
 		return nil

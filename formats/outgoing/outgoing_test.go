@@ -586,3 +586,36 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestDocs: the examples of the documentation hold.
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "statement.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(text, -1)
+	if len(examples) != 3 {
+		t.Errorf("%d examples", len(examples))
+	}
+	for _, m := range examples {
+		doc, err := Parse(m[1])
+		if err != nil {
+			t.Errorf("%v\n%s", err, m[1])
+			continue
+		}
+		if r := doc.Check(); !r.OK() {
+			t.Errorf("%+v", r.Findings)
+		}
+	}
+	for _, rule := range statement.Rules {
+		if !bytes.Contains(text, []byte(rule.ID)) && rule.ID != "ST-021" && rule.ID != "ST-022" && rule.ID != "ST-023" {
+			t.Errorf("rule %s is not documented", rule.ID)
+		}
+	}
+	for _, form := range renderer.Forms() {
+		if !bytes.Contains(text, []byte("`"+form+"`")) {
+			t.Errorf("form %s is not documented", form)
+		}
+	}
+}

@@ -314,3 +314,6 @@ func (l *Layout) Explain() formats.Text {
 	}
 	return formats.Text{UK: uk.String(), EN: en.String()}
 }
+
+// Beside is the set s with l in it; l takes the place of one of its name.
+func (l *Layout) Beside(s *Set) *Set { return s.With(&Set{layouts: []*Layout{l}}) }

@@ -87,8 +87,8 @@ func (f *fake) SpoolRelease(ctx context.Context, id spool.ID, reason string) err
 	return f.call(ctx, "release %s %q", id, reason)
 }
 
-func (f *fake) PutStatement(ctx context.Context, id client.ID, name string, content []byte) (spool.ID, error) {
-	return 42, f.call(ctx, "statement %s %q %q", id, name, content)
+func (f *fake) PutStatement(ctx context.Context, id client.ID, name string, kind formats.Kind, content []byte) (spool.ID, error) {
+	return 42, f.call(ctx, "statement %s %q %s %q", id, name, kind, content)
 }
 
 func (f *fake) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
@@ -167,8 +167,8 @@ func TestCalls(t *testing.T) {
 	check("evidence 0000000000007", err, string(pkg), "PK")
 	day, err := c.Day(ctx, "2026-03-04", true)
 	check("day 2026-03-04 true", err, day, &gateway.DayReport{Day: "2026-03-04"})
-	id, err := c.PutStatement(ctx, "demo", "виписка 1.txt", []byte("x"))
-	check(`statement demo "виписка 1.txt" "x"`, err, id, spool.ID(42))
+	id, err := c.PutStatement(ctx, "demo", "виписка 1.txt", formats.Notice, []byte("x"))
+	check(`statement demo "виписка 1.txt" notice "x"`, err, id, spool.ID(42))
 
 	if f.peer.UID != uint32(os.Getuid()) || f.peer.PID != int32(os.Getpid()) {
 		t.Errorf("peer %+v", f.peer)

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -188,9 +189,13 @@ func (c *Client) act(ctx context.Context, id spool.ID, verb, reason string) erro
 }
 
 // PutStatement implements Operator.
-func (c *Client) PutStatement(ctx context.Context, id client.ID, name string, content []byte) (spool.ID, error) {
+func (c *Client) PutStatement(ctx context.Context, id client.ID, name string, kind formats.Kind, content []byte) (spool.ID, error) {
 	var a idAnswer
-	path := "/v1/clients/" + url.PathEscape(string(id)) + "/statements?" + url.Values{"name": {name}}.Encode()
+	q := url.Values{"name": {name}}
+	if kind != "" {
+		q.Set("kind", string(kind))
+	}
+	path := "/v1/clients/" + url.PathEscape(string(id)) + "/statements?" + q.Encode()
 	if content == nil {
 		content = []byte{}
 	}

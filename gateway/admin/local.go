@@ -275,8 +275,17 @@ func invalid(err error) error {
 }
 
 // PutStatement implements Operator.
-func (l *Local) PutStatement(ctx context.Context, id client.ID, name string, content []byte) (spool.ID, error) {
-	out, err := l.Core.PutStatement(ctx, id, gateway.Outgoing{Name: name, Content: bytes.NewReader(content)})
+func (l *Local) PutStatement(ctx context.Context, id client.ID, name string, kind formats.Kind, content []byte) (spool.ID, error) {
+	if kind != "" && !kind.Outgoing() {
+		return 0, fmt.Errorf("kind %q: want one of %v: %w", kind, formats.OutgoingKinds(), ErrInvalid)
+	}
+	o := gateway.Outgoing{Name: name, Kind: kind}
+	if base, ok := strings.CutSuffix(name, ".json"); ok && json.Valid(content) {
+		o.Name, o.Statement = base, content
+	} else {
+		o.Content = bytes.NewReader(content)
+	}
+	out, err := l.Core.PutStatement(ctx, id, o)
 	var refused *gateway.RefusedError
 	if errors.As(err, &refused) || errors.Is(err, gateway.ErrName) {
 		err = fmt.Errorf("%w: %w", ErrInvalid, err)

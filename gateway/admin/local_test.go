@@ -43,11 +43,11 @@ func TestLocal(t *testing.T) {
 	if err != nil || s.Counts[gateway.Submissions][gateway.StateDead] != 1 || s.Oldest == nil || s.Clients != 1 || len(s.Warnings) == 0 || s.Warnings[0].Code != "DEAD" {
 		t.Errorf("%+v %v", s, err)
 	}
-	if _, err := l.PutStatement(ctx, "demo", "V.txt", []byte("v")); err != nil {
+	if _, err := l.PutStatement(ctx, "demo", "V.txt", "", []byte("v")); err != nil {
 		t.Error(err)
 	}
 	for name, content := range map[string]string{"../V": "v", "E.txt": ""} {
-		if _, err := l.PutStatement(ctx, "demo", name, []byte(content)); !errors.Is(err, admin.ErrInvalid) {
+		if _, err := l.PutStatement(ctx, "demo", name, "", []byte(content)); !errors.Is(err, admin.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -65,9 +65,10 @@ type Operator interface {
 	// sealed now.
 	Evidence(ctx context.Context, id spool.ID) ([]byte, error)
 
-	// PutStatement gives a client a ready file. The same name and content again is
-	// answered with the id of the first.
-	PutStatement(ctx context.Context, id client.ID, name string, content []byte) (spool.ID, error)
+	// PutStatement gives a client a canonical document, where the name ends in .json
+	// and the content is JSON, or else a ready file of a kind (empty: a statement).
+	// The same name and content again is answered with the id of the first.
+	PutStatement(ctx context.Context, id client.ID, name string, kind formats.Kind, content []byte) (spool.ID, error)
 }
 
 // File is a register file as it was read.

@@ -112,7 +112,7 @@ func (s *Server) handler(self uint32) http.Handler {
 		if err != nil {
 			return nil, tooLarge(err)
 		}
-		id, err := op.PutStatement(r.Context(), client.ID(r.PathValue("id")), r.URL.Query().Get("name"), content)
+		id, err := op.PutStatement(r.Context(), client.ID(r.PathValue("id")), r.URL.Query().Get("name"), formats.Kind(r.URL.Query().Get("kind")), content)
 		return idAnswer{id}, err
 	})
 

@@ -68,7 +68,9 @@ type Index struct {
 	// Decided is the time of the verdict, for which the signatures hold.
 	Decided time.Time `json:"decided"`
 	// Tolerate names the tolerances that the verdict was given with.
-	Tolerate   []string         `json:"tolerate,omitempty"`
+	Tolerate []string `json:"tolerate,omitempty"`
+	// Freshness is how old the revocation answers might be.
+	Freshness  pki.Freshness    `json:"freshness"`
 	Signatures []IndexSignature `json:"signatures"`
 	Receipts   []IndexReceipt   `json:"receipts"`
 	// Material names the certificates and revocation answers.
@@ -130,6 +132,7 @@ type Case struct {
 	SHA256     string
 	Decided    time.Time
 	Tolerate   []string
+	Freshness  pki.Freshness
 	Containers []Container
 	Material   Material
 	Receipts   []Receipt
@@ -144,7 +147,7 @@ var ErrNotReproduced = errors.New("the kept evidence does not give the verdict a
 
 // Make writes the package. seal makes the gateway's detached signature.
 func Make(c Case, at time.Time, seal asic.Sign) ([]byte, error) {
-	x := Index{Format: Format, Submission: c.Submission, Client: c.Client, SHA256: c.SHA256, Decided: c.Decided.UTC(), Tolerate: c.Tolerate}
+	x := Index{Format: Format, Submission: c.Submission, Client: c.Client, SHA256: c.SHA256, Decided: c.Decided.UTC(), Tolerate: c.Tolerate, Freshness: c.Freshness}
 	for _, a := range c.Anchors {
 		sum := a.SHA256()
 		x.Anchors = append(x.Anchors, IndexAnchor{a.Subject.String(), hex.EncodeToString(sum[:])})
@@ -278,7 +281,7 @@ func newVerdict(x *Index, find func(string) []byte, anchors []*pki.Certificate) 
 	if err != nil {
 		return nil, err
 	}
-	o := cades.Options{At: x.Decided, Trust: material.store, Evidence: material.answers}
+	o := cades.Options{At: x.Decided, Trust: material.store, Evidence: material.answers, Freshness: x.Freshness}
 	if o.Tolerate, err = cades.ParseTolerances(x.Tolerate); err != nil {
 		return nil, err
 	}

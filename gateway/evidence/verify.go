@@ -516,7 +516,7 @@ func (c *checking) raised(i int, s IndexSignature, v *verdict) error {
 	if err != nil {
 		return err
 	}
-	r := Judge(c.find(s.Raised), document, c.index.Document != "", cades.Options{At: c.index.Decided, Trust: m.store, Evidence: m.answers, Tolerate: tolerate})
+	r := Judge(c.find(s.Raised), document, c.index.Document != "", cades.Options{At: c.index.Decided, Trust: m.store, Evidence: m.answers, Freshness: c.index.Freshness, Tolerate: tolerate})
 	if r.Indication != cades.TotalPassed {
 		return &judged{r.Indication, r.SubIndication, r.Detail}
 	}

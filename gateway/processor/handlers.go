@@ -316,11 +316,16 @@ func (s *Server) statement(w http.ResponseWriter, r *http.Request) error {
 	id := client.ID(r.PathValue("id"))
 	q := r.URL.Query()
 	for k, v := range q {
-		if k != "name" || len(v) != 1 {
-			return malformed.because("query: only name is known, once")
+		if k != "name" && k != "kind" || len(v) != 1 {
+			return malformed.because("query: only name and kind are known, once each")
 		}
 	}
 	o := gateway.Outgoing{Name: q.Get("name"), Kind: formats.Statement, Key: r.Header.Get("Idempotency-Key")}
+	if q.Has("kind") {
+		if o.Kind = formats.Kind(q.Get("kind")); !o.Kind.Outgoing() {
+			return invalid.because(fmt.Sprintf("kind: want one of %v", formats.OutgoingKinds()))
+		}
+	}
 	if !plainText(o.Key, maxRef, "") {
 		return invalid.because(fmt.Sprintf("Idempotency-Key: want text of at most %d characters", maxRef))
 	}

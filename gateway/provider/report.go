@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
@@ -32,18 +33,22 @@ type SignatureRow struct {
 	Digest        string     `json:"digest,omitempty"`
 	Algorithm     string     `json:"algorithm,omitempty"`
 	RevokedAt     *time.Time `json:"revokedAt,omitempty"`
+	ProvedTime    *time.Time `json:"provedTime,omitempty"` // the earliest at which it is proved to have existed
+	Past          bool       `json:"past,omitempty"`       // passed because of provedTime: the certificate has expired or is revoked since
 
 	TimeStamps []TimeStampRow `json:"timeStamps,omitempty"`
 }
 
 // TimeStampRow is the verdict over one time-stamp of a signature.
 type TimeStampRow struct {
-	Kind          string     `json:"kind"` // content-time-stamp or signature-time-stamp
+	Kind          string     `json:"kind"` // see cades.Kinds
 	Valid         bool       `json:"valid"`
 	Time          *time.Time `json:"time,omitempty"` // as the token says
 	SubIndication string     `json:"subIndication,omitempty"`
 	Detail        string     `json:"detail,omitempty"`
 	Authority     string     `json:"authority,omitempty"` // the name in its certificate
+	Past          bool       `json:"past,omitempty"`      // proved to have existed while its authority's certificate held
+	Rule          string     `json:"rule,omitempty"`      // of an archive-time-stamp-v3: etsi or uapki
 }
 
 // SignerRow names a signer.
@@ -65,6 +70,7 @@ func NewReport(file string, at time.Time, r *cades.Report) Report {
 		row := SignatureRow{
 			Indication: s.Indication.String(), SubIndication: string(s.SubIndication), Time: known(s.ClaimedTime),
 			SignerID: s.SignerID, Detail: s.Detail, Digest: s.DigestAlgorithm, Algorithm: s.SignatureAlgorithm, RevokedAt: known(s.RevokedAt),
+			ProvedTime: known(s.ProvedTime), Past: s.Past,
 		}
 		for _, t := range s.Tolerances {
 			row.Tolerances = append(row.Tolerances, string(t))
@@ -82,7 +88,7 @@ func NewReport(file string, at time.Time, r *cades.Report) Report {
 
 // NewTimeStampRow writes down the verdict over a time-stamp.
 func NewTimeStampRow(x cades.TimeStamp) TimeStampRow {
-	return TimeStampRow{string(x.Kind), x.Valid, known(x.Time), string(x.SubIndication), x.Detail, x.Authority}
+	return TimeStampRow{string(x.Kind), x.Valid, known(x.Time), string(x.SubIndication), x.Detail, x.Authority, x.Past, string(x.Rule)}
 }
 
 func known(t time.Time) *time.Time {
@@ -169,18 +175,25 @@ func (row *SignatureRow) cades(d SignerDetail) (s cades.Signature, err error) {
 	if row.RevokedAt != nil {
 		s.RevokedAt = *row.RevokedAt
 	}
+	if row.ProvedTime != nil {
+		s.ProvedTime = *row.ProvedTime
+	}
+	if s.Past = row.Past; s.Past && (s.ProvedTime.IsZero() || s.Indication != cades.TotalPassed) {
+		return s, errContradiction
+	}
 	for _, t := range row.Tolerances {
 		s.Tolerances = append(s.Tolerances, cades.Tolerance(t))
 	}
 	for _, x := range row.TimeStamps {
 		stamp := cades.TimeStamp{
 			Kind: cades.Kind(x.Kind), Valid: x.Valid, SubIndication: cades.SubIndication(x.SubIndication), Detail: x.Detail, Authority: x.Authority,
+			Past: x.Past, Rule: cades.ArchiveRule(x.Rule),
 		}
 		if x.Time != nil {
 			stamp.Time = *x.Time
 		}
 		switch {
-		case stamp.Kind != cades.ContentTimeStamp && stamp.Kind != cades.SignatureTimeStamp:
+		case !slices.Contains(cades.Kinds, stamp.Kind):
 			return s, errors.New("time-stamp of an unknown kind")
 		case stamp.Valid == (stamp.SubIndication != ""),
 			stamp.Kind == cades.ContentTimeStamp && !stamp.Valid && s.Indication == cades.TotalPassed:
