@@ -46,8 +46,9 @@ type Case struct {
 	Trust      *pki.Store
 	Freshness  pki.Freshness // bounds the age of revocation evidence
 	Profiles   *profile.Set
-	Profile    string // forced, for tools; empty: found by content and name
-	FormatOnly bool   // for tools: signatures and policy are not looked at
+	Profile    string        // forced, for tools; empty: found by content and name
+	Prior      formats.Prior // what was accepted before of the client; nil: references are not looked up
+	FormatOnly bool          // for tools: signatures and policy are not looked at
 	Validate   Validator
 
 	Keys []enveloped.Key // of the gateway, for what arrives encrypted to it; none: that is refused
@@ -79,6 +80,7 @@ type Verdict struct {
 	Persons  []string `json:"persons,omitempty"`  // who signed, as the duplicate index knows them
 	Evidence []string `json:"evidence,omitempty"` // SHA-256 of the revocation data used
 
+	prior     *prior        // what was asked of the ledger
 	missing   []pki.Missing // what to fetch evidence of
 	fault     string        // where we panicked; for the log
 	away      error         // why there is no verdict on a signature; for the log
@@ -407,7 +409,7 @@ func (c *Case) check(v *Verdict, doc *io.SectionReader) *formats.Report {
 	if doc == nil {
 		return nil
 	}
-	ctx := formats.Context{At: c.At}
+	ctx := formats.Context{At: c.At, Prior: c.Prior}
 	o := profile.Options{Name: c.layoutName(v), Profile: c.Profile, MaxFindings: MaxFindings}
 	if c.Entry != nil {
 		ctx.Owner = &formats.Owner{EDRPOU: c.Entry.EDRPOU, Accounts: c.Entry.Accounts}

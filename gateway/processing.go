@@ -220,6 +220,9 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 			if err := tx.Forget(it.ID); err != nil {
 				return err
 			}
+			if err := post(tx, client.ID(it.Owner), &it, &v, true); err != nil {
+				return err
+			}
 		}
 		if err := tx.Put(it); err != nil {
 			return err

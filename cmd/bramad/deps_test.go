@@ -84,7 +84,7 @@ var homes = []struct {
 	{"modernc.org/libc", []string{"spool/sqlite/walfile"}, "what the embedded engine's VFS is written in"},
 	{"golang.org/x/mod/sumdb", []string{"gateway/journal"}, "the Merkle tree and the signed notes of the journal"},
 	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "gateway/openapitest", "formats/profile"}, "register entries and the configuration, through strict; format profiles; OpenAPI files in tests"},
-	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
+	{"github.com/jacoelho/xsd", []string{"formats/iso20022", "formats/kind", "formats/xmldoc"}, "XML Schema validation: of ISO 20022 messages; of the canonical XML that a kind describes and xmldoc reads"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
 	{"golang.org/x/text", []string{"formats/charset", "gateway", "crypto/keyfile", "crypto/transport", "crypto/asic"}, "code pages, of passwords and old headers too; Unicode normal forms and case folding of file names"},
 	{"golang.org/x/sys/cpu", []string{"crypto/gf2m"}, "which instructions the processor has"},

@@ -24,8 +24,12 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/dbf"
+	"github.com/brama-gateway/brama/formats/jpeg"
 	"github.com/brama-gateway/brama/formats/kind"
+	"github.com/brama-gateway/brama/formats/letter"
+	"github.com/brama-gateway/brama/formats/report"
 	"github.com/brama-gateway/brama/formats/text"
+	"github.com/brama-gateway/brama/formats/xmldoc"
 )
 
 // Profile is one compiled layout.
@@ -35,7 +39,8 @@ type Profile struct {
 	ref  formats.ProfileRef
 
 	name      *regexp.Regexp
-	records   *kind.Kind // nil: the document is looked at as a whole
+	schema    *xmldoc.Schema // of canonical XML
+	records   *kind.Kind     // nil: the document is looked at as a whole
 	page      *charset.Page
 	dbf       dbf.Options
 	text      text.Options
@@ -200,6 +205,9 @@ func (p *Profile) family() string {
 	if p.spec.Container.text() {
 		return "text"
 	}
+	if p.spec.Container.Type == "declar" {
+		return "xml"
+	}
 	return p.spec.Container.Type
 }
 
@@ -327,7 +335,19 @@ func (c *check) all() {
 		c.dbf(p, table)
 	case "text":
 		c.text(p, lines)
+	case "jpeg":
+		jpeg.Check(c.doc, c.add)
+	case "letter":
+		c.report.Entries = letter.Check(c.context, c.doc, c.add)
 	case "xml":
+		if p.spec.Container.Type == "declar" {
+			c.report.Entries = report.Check(c.context, c.options.Name, c.doc, c.add)
+			return
+		}
+		if p.schema != nil {
+			c.xml(p)
+			return
+		}
 		c.pain001(p)
 	case "pdf":
 		c.pdf()
@@ -335,7 +355,7 @@ func (c *check) all() {
 }
 
 // extensions that promise a container.
-var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf", ".txt": "text", ".csv": "text", ".dat": "text"}
+var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf", ".jpg": "jpeg", ".jpeg": "jpeg", ".txt": "text", ".csv": "text", ".dat": "text"}
 
 // container tells by the first bytes what holds the document. A name's extension
 // is asked only where the bytes say nothing.
@@ -351,10 +371,15 @@ func (c *check) container() (string, bool) {
 	switch {
 	case strings.HasPrefix(string(head), "%PDF-"):
 		return "pdf", true
+	case jpeg.Is(head):
+		return "jpeg", true
 	case strings.HasPrefix(begin, "<"):
 		return "xml", true
 	case slices.Contains([]byte{0x02, 0x03, 0x04, 0x05, 0x83, 0x8B, 0xF5}, head[0]):
 		return "dbf", true
+	}
+	if letter.Is(head) {
+		return "letter", true
 	}
 	if p := c.set.find(c.options.Profile); p != nil {
 		return p.family(), true
@@ -416,7 +441,7 @@ func (c *check) nameAgrees(p *Profile, container string) {
 	if c.options.Name == "" {
 		return
 	}
-	if t, ok := extensions[c.extension()]; ok && t != container {
+	if t, ok := extensions[c.extension()]; ok && t != container && (t != "text" || container != "letter") {
 		c.add(formats.Finding{Rule: RuleName, Message: formats.Textf(
 			"Розширення назви файлу не відповідає вмісту: це %s. Перейменуйте файл або надішліть інший.",
 			"The file name's extension does not fit the content: this is %s. Rename the file or send another.", strings.ToUpper(container))})

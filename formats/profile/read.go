@@ -16,6 +16,7 @@ import (
 	"github.com/brama-gateway/brama/formats/payment"
 	"github.com/brama-gateway/brama/formats/pdf"
 	"github.com/brama-gateway/brama/formats/text"
+	"github.com/brama-gateway/brama/formats/xmldoc"
 )
 
 func (c *check) pain001(p *Profile) {
@@ -110,6 +111,12 @@ func (c *check) records(p *Profile, columns []column, from source) {
 			return
 		}
 		var t *text.Error
+		var x *xmldoc.Error
+		if errors.As(err, &x) {
+			whole = false
+			c.add(x.Finding())
+			return
+		}
 		if errors.As(err, &t) {
 			whole = false
 			c.add(t.Finding())
@@ -337,7 +344,7 @@ func (r *row) fill(o kind.Record, f *fieldSpec, s string) {
 		r.report(fieldValue, name, f.To, formats.Textf("Дозволені значення: %s.", "Values allowed: %s.", strings.Join(f.Values, ", ")))
 		return
 	}
-	if f.Type == "money" {
+	if isMoney(f.Type) {
 		v, rule, m := amount(f, s)
 		if rule != "" {
 			r.report(rule, name, f.To, m)

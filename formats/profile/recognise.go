@@ -53,7 +53,7 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader, *text.Reader
 			return nil, nil, nil
 		}
 		list = slices.DeleteFunc(list, func(p *Profile) bool {
-			return local != "Document" || space != iso20022.NamespaceOf(p.spec.Container.Message)
+			return !p.root(space, local)
 		})
 	}
 	if len(list) == 0 {

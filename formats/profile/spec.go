@@ -13,7 +13,6 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
-	"github.com/brama-gateway/brama/formats/iso20022"
 	"github.com/brama-gateway/brama/formats/text"
 )
 
@@ -310,7 +309,7 @@ var (
 var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG", "TXT"}
 
 // containers are the types of container.
-var containers = []string{"dbf", "delimited", "fixed", "keyed", "keyvalue", "pdf", "xml"}
+var containers = []string{"dbf", "declar", "delimited", "fixed", "jpeg", "keyed", "keyvalue", "letter", "pdf", "xml"}
 
 // tables are the containers whose records a profile describes field by field.
 func (c containerSpec) table() bool { return c.Type == "dbf" || c.text() }
@@ -359,11 +358,13 @@ func (p *Profile) compile(root *yaml.Node) error {
 
 	c := s.Container
 	switch {
-	case c.Type == "xml" && !slices.Contains(iso20022.Messages(), c.Message):
-		return fail(line("container"), "container message %q: unknown; write %s", c.Message, strings.Join(iso20022.Messages(), " or "))
+	case c.Type == "xml" && !slices.Contains(messages(), c.Message):
+		return fail(line("container"), "container message %q: unknown; %s", c.Message, didYouMean(c.Message, messages()))
+	case c.Type == "xml" && (s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != ""):
+		return fail(line("charset"), "charset: an XML says itself how it is encoded; remove it")
 	case c.Type != "xml" && c.Message != "":
 		return fail(line("container"), "container message: only for type xml; remove it")
-	case !c.table() && (len(s.Record) > 0 || s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != "" || len(s.Absent) > 0):
+	case !c.table() && c.canonical() == nil && (len(s.Record) > 0 || s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != "" || len(s.Absent) > 0):
 		return fail(line("container"), "a container of type %s has no charset, record or absent; remove them", c.Type)
 	case c.Type != "dbf" && (len(c.Versions) > 0 || c.CharOver255 != "" || len(s.Charset.FromLDID) > 0):
 		return fail(line("container"), "versions, char_over_255 and from_ldid: only for type dbf; remove them")
@@ -377,12 +378,17 @@ func (p *Profile) compile(root *yaml.Node) error {
 	case c.CharOver255 != "" && c.CharOver255 != "clipper":
 		return fail(line("container"), "char_over_255 %q: unknown; write clipper or remove it", c.CharOver255)
 	}
-	if c.Type == "pdf" && (len(s.Rules) > 0 || len(s.FileRules) > 0) {
-		return fail(line("rules"), "a pdf has no records for rules; remove them")
+	if p.records == nil && (len(s.Rules) > 0 || len(s.FileRules) > 0) {
+		return fail(line("rules"), "a container of type %s has no records for rules; remove them", c.Type)
 	}
 	for _, v := range append(slices.Clone(c.Versions), s.Charset.FromLDID...) {
 		if v < 0 || v > 255 {
 			return fail(line("container"), "byte %d: want 0x00 to 0xFF", v)
+		}
+	}
+	if k := c.canonical(); k != nil {
+		if err := p.compileXML(fail, line, k); err != nil {
+			return err
 		}
 	}
 	if c.table() {
@@ -480,7 +486,7 @@ func (p *Profile) compileFields(fail failer) error {
 			}
 		}
 		switch {
-		case f.Check && (f.To != "" || f.Type == "money" || f.Type == "text"):
+		case f.Check && (f.To != "" || isMoney(f.Type) || f.Type == "text"):
 			return fail(f.line, "check: such a field has no \"to\" and a type that can be checked; remove one of them")
 		case f.To == "" && len(f.Values) == 0 && !f.Check:
 			return fail(f.line, "to: missing; write a canonical path, or values, or ignore: true")
@@ -488,9 +494,9 @@ func (p *Profile) compileFields(fail failer) error {
 			return fail(f.line, "to %q: no such path; %s", f.To, didYouMean(f.To, p.records.Paths()))
 		case f.To != "" && p.fields[f.To] != "":
 			return fail(f.line, "to %q: filled twice", f.To)
-		case f.To != "" && p.records.Fields[f.at].Money() != (f.Type == "money"), f.To == "" && f.Type == "money":
+		case f.To != "" && p.records.Fields[f.at].Money() != isMoney(f.Type), f.To == "" && isMoney(f.Type):
 			return fail(f.line, "type %q: a path of a sum, and only such a one, is money", f.Type)
-		case f.Type == "money" && f.Unit != "kopeck" && f.Unit != "hryvnia":
+		case isMoney(f.Type) && f.Unit != "kopeck" && f.Unit != "hryvnia":
 			return fail(f.line, "unit %q: write kopeck or hryvnia", f.Unit)
 		case f.Type == "code" && len(f.Values) == 0:
 			return fail(f.line, "values: missing; list the values that the code may have")
