@@ -42,8 +42,9 @@ type checkReport struct {
 }
 
 // check gives the verdict that the daemon would give on files, with the daemon's
-// own function. Several files are one submission. It asks nobody and keeps
-// nothing: that a document was accepted before only the daemon knows.
+// own function. Several files are one submission. It keeps nothing. Of
+// what was accepted before it asks the client's ledger, for what a document refers
+// to; that the document itself was accepted before only the daemon knows.
 func check(c *call, args []string) error {
 	var id, name string
 	var formatOnly bool
@@ -73,7 +74,14 @@ func check(c *call, args []string) error {
 		return usageError{fmt.Errorf(c.t("профілю %q немає; є: %s", "there is no profile %q; there are: %s"), name, k.Profiles.Names())}
 	}
 	debug.SetGCPercent(25) // a large file is to be checked in little memory, not in the least time
+	asked := func() error { return nil }
+	if k.Entry != nil {
+		k.Prior, asked = c.prior(k.Entry.ID)
+	}
 	v := gateway.Examine(k)
+	if err := asked(); err != nil {
+		return err
+	}
 	out := checkReport{
 		Document: v.Document, SHA256: v.SHA256, Size: v.Size, At: at.UTC(), Outcome: v.Outcome, Kind: v.Kind, Profile: v.Profile,
 		Totals: v.Totals(), Findings: v.Findings, More: v.More, Signatures: v.Signatures,
@@ -214,4 +222,16 @@ func (c *call) surroundings(k *gateway.Case, id client.ID) error {
 	entry, err := client.ParseStored([]byte(text))
 	k.Entry = &entry
 	return err
+}
+
+// prior answers the examination from the client's ledger, as the daemon has it.
+func (c *call) prior(id client.ID) (formats.Prior, func() error) {
+	return gateway.PriorOf(func(document bool, name string) (gateway.Standing, error) {
+		op, done, err := c.operator()
+		if err != nil {
+			return gateway.Standing{}, err
+		}
+		defer done()
+		return op.Ask(c, id, document, name)
+	})
 }

@@ -100,6 +100,10 @@ func (playedDaemon) Status(context.Context) (admin.Status, error) {
 
 func (playedDaemon) Reload(context.Context) error { return nil }
 
+func (playedDaemon) Ask(context.Context, client.ID, bool, string) (gateway.Standing, error) {
+	return gateway.Standing{}, nil
+}
+
 func (playedDaemon) Day(_ context.Context, day string, _ bool) (*gateway.DayReport, error) {
 	if day == "2026-03-04" {
 		return &gateway.DayReport{Day: day, Received: 2, States: map[spool.State]int{gateway.StateProcessed: 2}, Clients: []gateway.ClientDay{}}, nil

@@ -361,7 +361,7 @@ var Estimate = kind.Of(kind.Definition[EstimateLine]{
 			},
 		},
 		{
-			ID: "ES-012", Title: "income and expense are equal", Citation: cite57 + "; form: НАДХОДЖЕННЯ = ВИДАТКИ",
+			ID: "ES-012", Title: "income and expense are equal", Citation: cite57 + "; arithmetic of the form (НАДХОДЖЕННЯ, ВИДАТКИ)",
 			Start: func(*formats.Context) (func(*EstimateLine, kind.Report), func(kind.Report)) {
 				t, codes := tree{}, []string(nil)
 				var income [2]int64
@@ -458,7 +458,7 @@ var EstimateChange = kind.Of(kind.Definition[EstimateChangeLine]{
 			Check: func(_ *formats.Context, l *EstimateChangeLine, r kind.Report) { estimateCode(r, l.Section, l.Code) },
 		},
 		{
-			ID: "EC-003", Title: "the months, where given, add up to the change of the general fund", Citation: cite57 + "; the plan of allotments is the general fund by months",
+			ID: "EC-003", Title: "the months, where given, add up to the change of the general fund", Citation: cite57 + "; arithmetic of the forms: the plan of allotments is the general fund by months",
 			Check: func(_ *formats.Context, l *EstimateChangeLine, r kind.Report) {
 				if l.Months != (Months{}) && l.Sum() != l.General {
 					r("general", formats.Text{UK: "Зміни за місяцями не дорівнюють зміні загального фонду.", EN: "The changes of the months are not the change of the general fund."})

@@ -63,6 +63,10 @@ func (f *fake) DisableClient(ctx context.Context, id client.ID, reason string) e
 	return f.call(ctx, "disable %s %q", id, reason)
 }
 
+func (f *fake) Ask(ctx context.Context, id client.ID, document bool, name string) (gateway.Standing, error) {
+	return gateway.Standing{OK: true, Open: 5}, f.call(ctx, "ask %s %v %q", id, document, name)
+}
+
 func (f *fake) Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error) {
 	return &gateway.DayReport{Day: day}, f.call(ctx, "day %s %v", day, closed)
 }
@@ -165,6 +169,9 @@ func TestCalls(t *testing.T) {
 	check(`release 0000000000007 "l"`, c.SpoolRelease(ctx, 7, "l"), nil, nil)
 	pkg, err := c.Evidence(ctx, 7)
 	check("evidence 0000000000007", err, string(pkg), "PK")
+	if s, err := c.Ask(ctx, "demo", false, "commitment/1 &2"); err != nil || !s.OK || s.Open != 5 {
+		t.Errorf("%+v, %v", s, err)
+	}
 	day, err := c.Day(ctx, "2026-03-04", true)
 	check("day 2026-03-04 true", err, day, &gateway.DayReport{Day: "2026-03-04"})
 	id, err := c.PutStatement(ctx, "demo", "виписка 1.txt", formats.Notice, []byte("x"))

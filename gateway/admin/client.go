@@ -123,6 +123,13 @@ func (c *Client) Clients(ctx context.Context) (rows []ClientRow, err error) {
 	return rows, err
 }
 
+// Ask implements Operator.
+func (c *Client) Ask(ctx context.Context, id client.ID, document bool, name string) (s gateway.Standing, err error) {
+	q := url.Values{"document": {strconv.FormatBool(document)}, "name": {name}}
+	err = c.call(ctx, "GET", "/v1/clients/"+url.PathEscape(string(id))+"/ledger?"+q.Encode(), nil, &s)
+	return s, err
+}
+
 // Client implements Operator.
 func (c *Client) Client(ctx context.Context, id client.ID) (string, error) {
 	var y yamlText

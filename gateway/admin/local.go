@@ -93,6 +93,11 @@ func (l *Local) Clients(context.Context) ([]ClientRow, error) {
 	return rows, nil
 }
 
+// Ask implements Operator.
+func (l *Local) Ask(ctx context.Context, id client.ID, document bool, name string) (gateway.Standing, error) {
+	return l.Core.Ask(ctx, id, document, name)
+}
+
 // Client implements Operator.
 func (l *Local) Client(_ context.Context, id client.ID) (string, error) {
 	e := l.Core.Register().ByID(id)

@@ -46,6 +46,9 @@ type Operator interface {
 	// would change.
 	ApplyClients(ctx context.Context, files []File, dryRun bool) ([]Change, error)
 	DisableClient(ctx context.Context, id client.ID, reason string) error
+	// Ask says what a client's ledger holds: of a document (its submission, or its
+	// SHA-256), or of an account, as "commitment/17".
+	Ask(ctx context.Context, id client.ID, document bool, name string) (gateway.Standing, error)
 
 	SpoolList(context.Context, Filter) ([]Row, error)
 	SpoolShow(context.Context, spool.ID) (Item, error)

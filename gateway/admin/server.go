@@ -100,6 +100,10 @@ func (s *Server) handler(self uint32) http.Handler {
 		}
 		return list(op.ApplyClients(r.Context(), in.Files, in.DryRun))
 	})
+	handle("GET /v1/clients/{id}/ledger", func(r *http.Request) (any, error) {
+		q := r.URL.Query()
+		return op.Ask(r.Context(), client.ID(r.PathValue("id")), q.Get("document") == "true", q.Get("name"))
+	})
 	handle("POST /v1/clients/{id}/disable", func(r *http.Request) (any, error) {
 		var in reasonRequest
 		if err := read(r, &in); err != nil {
