@@ -58,6 +58,10 @@ type Options struct {
 	Log      *zap.Logger
 
 	Freshness pki.Freshness // how old evidence of revocation may be
+	// JournalKey gives the journal's public key, for packages of evidence; nil: there are none.
+	JournalKey func() (string, error)
+	// Stamper is asked for the time-stamps of evidence; nil: the journal proves the time.
+	Stamper cades.Stamper
 
 	Residue time.Duration // how long a taken file stays visible to its sender; 10m
 	Workers int           // examinations at once; one a processor
@@ -178,6 +182,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	wg.Go(func() { g.keeper(ctx) })
 	<-ctx.Done()
 	wg.Wait()
 	if err := context.Cause(ctx); errors.Is(err, spool.ErrStopped) {

@@ -264,6 +264,11 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 				return err
 			}
 		}
+		if v.Outcome == Accepted {
+			if err := g.oweEvidence(tx, it.ID, now); err != nil {
+				return err
+			}
+		}
 		return g.journalAs(tx, record, it.ID, now, "decided", journalRecord{
 			Name: it.Name, SHA256: v.SHA256, From: from, To: it.State, Outcome: v.Outcome, Rules: refusals(v.Findings),
 			Signatures: v.Signers, Evidence: v.Evidence, Profile: v.Profile.SHA256, Receipt: hexSHA256(files[0].content),

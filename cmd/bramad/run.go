@@ -390,6 +390,7 @@ func (d *daemon) describe(s *admin.Status) {
 	for _, p := range d.providers {
 		p.describe(s)
 	}
+	s.Warnings = append(s.Warnings, listWarnings(d.Trust.Expiring(time.Now()))...)
 	if rep := d.closed.Load(); rep != nil && rep.Missing() > 0 {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: "NUMBERS", Text: formats.Text{
 			UK: "У нумерації виписок є пропуски: bramactl reconcile " + rep.Day + " --closed",

@@ -108,6 +108,10 @@ func (f *fake) PutStatement(ctx context.Context, id client.ID, name string, kind
 	return 42, f.call(ctx, "statement %s %q %s %q", id, name, kind, content)
 }
 
+func (f *fake) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
+	return []byte("PK"), f.call(ctx, "evidence %s", id)
+}
+
 // serve runs a Server on a socket for the length of the test.
 func serve(t *testing.T, op Operator) *Client {
 	t.Helper()
@@ -182,6 +186,8 @@ func TestCalls(t *testing.T) {
 	check(`retry 0000000000007 "r"`, c.SpoolRetry(ctx, 7, "r"), nil, nil)
 	check(`bury 0000000000007 "b"`, c.SpoolBury(ctx, 7, "b"), nil, nil)
 	check(`release 0000000000007 "l"`, c.SpoolRelease(ctx, 7, "l"), nil, nil)
+	pkg, err := c.Evidence(ctx, 7)
+	check("evidence 0000000000007", err, string(pkg), "PK")
 	if s, err := c.Ask(ctx, "demo", false, "commitment/1 &2"); err != nil || !s.OK || s.Open != 5 {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -73,6 +73,10 @@ type Operator interface {
 	// was closed, ErrNotFound where it was not.
 	Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error)
 
+	// Evidence is the package of evidence of an accepted submission: an ASiC-E that is
+	// sealed now.
+	Evidence(ctx context.Context, id spool.ID) ([]byte, error)
+
 	// PutStatement gives a client a canonical document, where the name ends in .json
 	// and the content is JSON, or else a ready file of a kind (empty: a statement).
 	// The same name and content again is answered with the id of the first.

@@ -150,6 +150,14 @@ func (s *Server) handler(self uint32) http.Handler {
 		}
 		return op.SpoolShow(r.Context(), id)
 	})
+	handle("GET /v1/spool/{id}/evidence", func(r *http.Request) (any, error) {
+		id, err := itemID(r)
+		if err != nil {
+			return nil, err
+		}
+		b, err := op.Evidence(r.Context(), id)
+		return map[string][]byte{"package": b}, err
+	})
 	for verb, act := range map[string]func(context.Context, spool.ID, string) error{
 		"retry": op.SpoolRetry, "bury": op.SpoolBury, "release": op.SpoolRelease,
 	} {
