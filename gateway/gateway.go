@@ -15,6 +15,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -57,6 +58,10 @@ type Options struct {
 	Log      *zap.Logger
 
 	Freshness pki.Freshness // how old evidence of revocation may be
+	// JournalKey gives the journal's public key, for packages of evidence; nil: there are none.
+	JournalKey func() (string, error)
+	// Stamper is asked for the time-stamps of evidence; nil: the journal proves the time.
+	Stamper cades.Stamper
 
 	Residue time.Duration // how long a taken file stays visible to its sender; 10m
 	Workers int           // examinations at once; one a processor
@@ -75,8 +80,9 @@ type Gateway struct {
 	Options
 	ids spool.IDs
 
-	register atomic.Pointer[client.Register]
-	settings atomic.Pointer[inForce]
+	register    atomic.Pointer[client.Register]
+	classifiers atomic.Pointer[classifier.Set]
+	settings    atomic.Pointer[inForce]
 
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
@@ -135,6 +141,9 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	if err := g.loadRegister(ctx); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
+	if err := g.loadClassifiers(ctx); err != nil {
+		return nil, fmt.Errorf("classifiers: %w", err)
+	}
 	if err := g.recount(ctx); err != nil {
 		return nil, err
 	}
@@ -173,6 +182,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	wg.Go(func() { g.keeper(ctx) })
 	<-ctx.Done()
 	wg.Wait()
 	if err := context.Cause(ctx); errors.Is(err, spool.ErrStopped) {

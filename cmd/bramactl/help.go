@@ -34,13 +34,17 @@ func init() {
 		{"statement render", "--format FORMAT [--charset PAGE] [--at TIME] [--profile FILE] [--out FILE] FILE", formats.Text{UK: "показати канонічний документ у форматі клієнта", EN: "render a canonical document as a client gets it"}, statementRender},
 
 		{"reconcile", "[DAY] [--closed]", formats.Text{UK: "звірка дня: що надійшло, що завершено, що відкрите, чи підряд номери виписок", EN: "reconcile a day: what came in, what has ended, what is open, whether statement numbers follow on each other"}, reconcile},
-		{"trust add", "[--anchor] FILE...", formats.Text{UK: "додати корінь довіри (--anchor) або проміжний сертифікат, CRL", EN: "add a trust anchor (--anchor), or an intermediate certificate, a CRL"}, trustAdd},
-		{"trust list", "", formats.Text{UK: "корені довіри та допоміжні матеріали", EN: "anchors and material"}, trustList},
+		{"trust add", "[--anchor] FILE... | --list FILE|URL --signer-sha256 HEX | --bundle FILE --sha256 HEX [--anchor]", formats.Text{UK: "додати корінь довіри (--anchor), проміжний сертифікат чи CRL, довірчий список або набір сертифікатів", EN: "add a trust anchor (--anchor), an intermediate certificate or a CRL, a list of trusted services, a bundle"}, trustAdd},
+		{"trust list", "[--lists]", formats.Text{UK: "кому довіряємо, відколи, доки й чому; допоміжні матеріали", EN: "who is believed, from when to when and why; material"}, trustList},
+		{"trust update", "", formats.Text{UK: "перечитати довірчі списки з їхніх джерел", EN: "read the lists of trusted services again from their sources"}, trustUpdate},
+		{"trust remove", "LIST", formats.Text{UK: "більше не зважати на довірчий список", EN: "stop the use of a list of trusted services"}, trustRemove},
 
-		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME]", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
-		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--tolerate FLAG,...]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},
+		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME] [--list NAME=FILE]...", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
+		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--tolerate FLAG,...] [--report-xml FILE]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},
 		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached] [--format cades-b|cades-t|asic-s|asic-e] [--tsa URL] [-o OUT] FILE...", formats.Text{UK: "підписати файл; OUT - FILE.p7s, FILE.asics або FILE.asice", EN: "sign a file; OUT is FILE.p7s, FILE.asics or FILE.asice"}, signFile},
 		{"receipt verify", "FILE.json [--anchor FILE...] [--seal FILE] [--document FILE] [--proof FILE [--key KEY]] [--material DIR] [--at TIME]", formats.Text{UK: "перевірити печатку на квитанції та її запис у журналі", EN: "verify the seal of a receipt, and its record in the journal"}, receiptVerify},
+		{"evidence export", "ID -o FILE", formats.Text{UK: "пакет доказів прийнятого документа: один файл ASiC-E", EN: "the evidence of an accepted document: one ASiC-E file"}, evidenceExport},
+		{"evidence verify", "FILE --anchor FILE... [--at TIME] [--key KEY]", formats.Text{UK: "перевірити пакет доказів без шлюзу й без мережі", EN: "check a package of evidence, without gateway or network"}, evidenceVerify},
 		{"journal verify", "[--key KEY] [--checkpoint FILE]...", formats.Text{UK: "довести, що історію не змінено", EN: "prove that the history was not changed"}, journalVerify},
 		{"journal checkpoint", "[--key KEY]", formats.Text{UK: "остання підписана контрольна точка журналу", EN: "the newest signed checkpoint of the journal"}, journalCheckpoint},
 		{"journal proof", "RECORD|SUBMISSION [-o FILE]", formats.Text{UK: "доказ, що запис є в журналі", EN: "the proof that a record is in the journal"}, journalProof},
@@ -55,6 +59,10 @@ func init() {
 		{"profile explain", "[NAME]", formats.Text{UK: "чого вимагає формат документа", EN: "what a document's layout demands"}, profileExplain},
 		{"profile check", "FILE.yaml [--sample DOCUMENT [--expect WANT.json]] [--at TIME]", formats.Text{UK: "перевірити власний опис формату та зразок за ним", EN: "check a profile of one's own, and a sample by it"}, profileCheck},
 		{"profile infer", "FILE.dbf", formats.Text{UK: "чернетка опису формату з таблиці DBF", EN: "draft a profile from a DBF table"}, profileInfer},
+
+		{"classifier import", "FILE --list NAME [--from DATE] [--code COLUMN] [--name COLUMN] [--charset PAGE] [--pad N]", formats.Text{UK: "внести довідник кодів (DBF, CSV); з DATE діє саме він", EN: "bring in a code list (DBF, CSV); from DATE it is the one in force"}, classifierImport},
+		{"classifier list", "", formats.Text{UK: "довідники кодів у шлюзі", EN: "the code lists in the gateway"}, classifierList},
+		{"classifier show", "NAME", formats.Text{UK: "коди довідника та коли вони діють", EN: "the codes of a list, and when they are in force"}, classifierShow},
 
 		{"demo", "[--once] [--dir DIR]", formats.Text{UK: "увесь шлях документа на цій машині, крок за кроком", EN: "the whole way of a document on this machine, step by step"}, demo},
 		{"version", "", formats.Text{UK: "версія", EN: "version"}, version},

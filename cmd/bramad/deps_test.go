@@ -36,7 +36,8 @@ var layers = []struct {
 	{"gateway/trust", []string{"crypto"}},
 	{"gateway/journal", []string{"spool"}},
 	{"gateway/backup", []string{"gateway/journal", "spool/sqlite"}}, // of the embedded engine's files
-	{"gateway", []string{"gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
+	{"gateway/evidence", []string{"gateway/journal", "gateway/provider", "crypto", "spool"}},
+	{"gateway", []string{"gateway/evidence", "gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
 
 	// Entrances, exits and the operator's side know the core, never each other.
 	// Spool and formats lend them words: ids, errors, texts.
@@ -54,7 +55,7 @@ var layers = []struct {
 	// What opens a core: for bramad, and for bramactl when no daemon runs.
 	{"gateway/keys", []string{"crypto"}},
 	{"gateway/profiles", []string{"formats"}},
-	{"gateway/engine", []string{"gateway", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool/sqlite"}},
+	{"gateway/engine", []string{"gateway", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool/sqlite"}},
 	{"gateway/web", []string{"gateway/admin"}},
 
 	// Simulated peers, for tests and the demo.

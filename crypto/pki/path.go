@@ -178,7 +178,7 @@ func (b *builder) extend(chain []*Certificate) bool {
 		return false
 	}
 	last := chain[len(chain)-1]
-	if b.store.IsAnchor(last) {
+	if b.store.IsAnchorAt(last, b.o.At) {
 		p := b.judge(chain)
 		b.note(p)
 		return p.Outcome == ValidPath
@@ -189,7 +189,7 @@ func (b *builder) extend(chain []*Certificate) bool {
 		}) {
 			continue
 		}
-		if !b.store.IsAnchor(issuer) && !issuer.SelfIssued() && intermediates(chain) >= b.maxIntermediates() {
+		if !b.store.IsAnchorAt(issuer, b.o.At) && !issuer.SelfIssued() && intermediates(chain) >= b.maxIntermediates() {
 			b.note(Path{Outcome: ConstraintsFailure, Detail: "chain is too long"})
 			continue
 		}
@@ -256,7 +256,7 @@ func (b *builder) candidates(c *Certificate) []*Certificate {
 			n = 2
 		}
 		n *= 2
-		if !b.store.IsAnchor(x) {
+		if !b.store.IsAnchorAt(x, b.o.At) {
 			n++
 		}
 		return n

@@ -209,3 +209,12 @@ func (c *Client) PutStatement(ctx context.Context, id client.ID, name string, ki
 	err := c.call(ctx, "POST", path, content, &a)
 	return a.ID, err
 }
+
+// Evidence implements Operator.
+func (c *Client) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
+	var out struct {
+		Package []byte `json:"package"`
+	}
+	err := c.call(ctx, "GET", "/v1/spool/"+id.String()+"/evidence", nil, &out)
+	return out.Package, err
+}

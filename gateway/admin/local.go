@@ -297,3 +297,12 @@ func (l *Local) PutStatement(ctx context.Context, id client.ID, name string, kin
 	}
 	return out, err
 }
+
+// Evidence implements Operator.
+func (l *Local) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
+	b, err := l.Core.Evidence(ctx, id)
+	if errors.Is(err, gateway.ErrNoEvidence) {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return b, err
+}

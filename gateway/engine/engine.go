@@ -16,6 +16,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/gateway/profiles"
 	"github.com/brama-gateway/brama/gateway/provider"
@@ -86,7 +87,8 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 	e.Core, err = gateway.New(ctx, gateway.Options{
 		Store: e.Store, Trust: believed, Freshness: fresh, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
-		Hold: set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
+		JournalKey: func() (string, error) { return journal.PublicKey(journal.Folder(cfg.State)) },
+		Hold:       set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.Store.Close())
