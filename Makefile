@@ -57,10 +57,13 @@ dudect: ## does the time of signing depend on the key? a statistical test, some 
 bench-dstu: ## DSTU 4145 beside Bouncy Castle (Debian: libbcprov-java, default-jdk-headless), one core, ratios
 	BRAMA_BENCH=1 go test -count=1 -p 1 -run TestBesideBouncyCastle -v ./crypto/dstu4145 ./crypto/cades
 
-.PHONY: bench-spool
+.PHONY: bench-spool bench-restart
 
 bench-spool: ## durable accepts, claims and answers as ratios to the disk; BRAMA_BENCH_STORED=1000000 sets a full store beside
 	BRAMA_BENCH=1 go test -count=1 -timeout 120m -run '^TestBesideTheDisk$$' -v ./spool/sqlite
+
+bench-restart: ## seconds until READY with 1,000,000 documents, 100,000 of them unfinished (BRAMA_BENCH_STORED)
+	BRAMA_BENCH=1 go test -count=1 -timeout 60m -run '^TestRestartFull$$' -v ./cmd/bramad
 
 .PHONY: bench-formats
 

@@ -22,6 +22,7 @@ import (
 //	BRAMA_BENCH_ROUNDS  default 7
 //	BRAMA_BENCH_SECONDS of one measurement, default 1
 //	BRAMA_BENCH_STORED  documents in the store that is set beside the empty one; default 0: none
+//	BRAMA_BENCH_SIZE    bytes of each of those; default 4096
 func TestBesideTheDisk(t *testing.T) {
 	if os.Getenv("BRAMA_BENCH") == "" {
 		t.Skip("a measurement of minutes: make bench-spool")
@@ -47,10 +48,16 @@ func TestBesideTheDisk(t *testing.T) {
 	if stored > 0 {
 		full = load("full")
 		begun := time.Now()
+		full.Size = number("BRAMA_BENCH_SIZE", size)
 		if err := full.Fill(t.Context(), stored, "processed"); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("stored %d documents of %d bytes in %.0f s", stored, size, time.Since(begun).Seconds())
+		var bytes int64
+		if st, err := os.Stat(filepath.Join(dir, "full", "spool.db")); err == nil {
+			bytes = st.Size()
+		}
+		t.Logf("stored %d documents of %d bytes in %.0f s: %d bytes of the database each", stored, full.Size, time.Since(begun).Seconds(), bytes/int64(stored))
+		full.Size = size
 	}
 	type line struct {
 		name string
