@@ -44,6 +44,7 @@ type Case struct {
 	Overdue    bool          // its deadline has passed: what is missing will not come
 	Superseded bool          // another document took its place while it waited
 	Trust      *pki.Store
+	Freshness  pki.Freshness // bounds the age of revocation evidence
 	Profiles   *profile.Set
 	Profile    string // forced, for tools; empty: found by content and name
 	FormatOnly bool   // for tools: signatures and policy are not looked at
@@ -78,6 +79,7 @@ type Verdict struct {
 	Persons  []string `json:"persons,omitempty"`  // who signed, as the duplicate index knows them
 	Evidence []string `json:"evidence,omitempty"` // SHA-256 of the revocation data used
 
+	missing   []pki.Missing // what to fetch evidence of
 	fault     string        // where we panicked; for the log
 	away      error         // why there is no verdict on a signature; for the log
 	encrypted bool          // it arrived encrypted
@@ -287,7 +289,7 @@ func (c *Case) judgement(v *Verdict, container []byte, doc *io.SectionReader) *c
 	if doc != nil {
 		in.Detached = io.NewSectionReader(doc, 0, doc.Size())
 	}
-	o := cades.Options{At: c.At, Trust: c.material(), Tolerate: c.tolerances()}
+	o := cades.Options{At: c.At, Trust: c.material(), Freshness: c.Freshness, Tolerate: c.tolerances()}
 	if c.Validate == nil {
 		return cades.Validate(in, o)
 	}
@@ -345,6 +347,7 @@ func (v *Verdict) judge(name string, rep *cades.Report) {
 		}
 	}
 	for _, s := range rep.Signatures {
+		v.missing = append(v.missing, s.Missing...)
 		v.Signatures = append(v.Signatures, ViewSignature(s))
 		id := s.SignerID
 		if s.Signer != nil {

@@ -29,6 +29,14 @@ type Trust interface {
 	Snapshot() *pki.Store
 }
 
+// Seeker is a Trust that can fetch evidence of certificates that an examination missed.
+type Seeker interface {
+	// Seek says whether it is being fetched now: then again is called once that has ended,
+	// whatever came of it. Otherwise again is called once evidence has come, if ever. key
+	// names who waits.
+	Seek(key string, missing []pki.Missing, again func()) bool
+}
+
 // Limits bound what one client may leave here. Zero fields take the defaults.
 type Limits struct {
 	File  int64 // bytes of one file; 64 MiB
@@ -39,7 +47,7 @@ type Limits struct {
 // Options are what a gateway is made of.
 type Options struct {
 	Store    spool.Store
-	Trust    Trust
+	Trust    Trust               // that is a Seeker too fetches what is missing
 	Profiles func() *profile.Set // of the moment
 	Seal     cades.Signer        // the gateway's own seal, on receipts and statements; a tool may have NoSeal
 	Validate Validator           // judges the clients' signatures; nil: cades.Validate
@@ -47,6 +55,8 @@ type Options struct {
 	Now      func() time.Time
 	Rand     io.Reader // for seals and lease tokens; crypto/rand.Reader
 	Log      *zap.Logger
+
+	Freshness pki.Freshness // how old evidence of revocation may be
 
 	Residue time.Duration // how long a taken file stays visible to its sender; 10m
 	Workers int           // examinations at once; one a processor
@@ -82,6 +92,7 @@ type Gateway struct {
 	changes atomic.Pointer[chan struct{}] // closed at the next change
 	work    chan spool.ID                 // submissions to examine
 	queued  map[spool.ID]bool             // in work, under mu
+	sought  map[spool.ID]time.Time        // evidence is being fetched for, until then at most; under mu
 }
 
 type fileKey struct {
@@ -115,6 +126,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		backlog: map[client.ID]int{},
 		work:    make(chan spool.ID, o.Queue),
 		queued:  map[spool.ID]bool{},
+		sought:  map[spool.ID]time.Time{},
 		recheck: true, // trust may have changed while nobody ran
 	}
 	g.Reconfigure(Settings{Hold: o.Hold, Temporary: o.Temporary, Limits: o.Limits, Language: o.Language})
@@ -268,6 +280,12 @@ func (g *Gateway) enqueue(id spool.ID) bool {
 	defer g.mu.Unlock()
 	if g.queued[id] {
 		return true
+	}
+	if until, ok := g.sought[id]; ok {
+		if g.Now().Before(until) {
+			return true
+		}
+		delete(g.sought, id)
 	}
 	select {
 	case g.work <- id:

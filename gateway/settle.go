@@ -82,7 +82,7 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		Document: it.Name, Entry: entry, Received: it.Received, At: now,
 		Overdue:    !it.Deadline.IsZero() && !now.Before(it.Deadline),
 		Superseded: readNote(it.Note).Superseded,
-		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(), Validate: g.Validate, Keys: g.Keys,
+		Trust:      g.Trust.Snapshot(), Freshness: g.Freshness, Profiles: g.Profiles(), Validate: g.Validate, Keys: g.Keys,
 	}
 	for _, p := range parts {
 		if p.Role != RoleDocument && p.Role != RoleSignature && p.Role != RoleContainer {
@@ -96,6 +96,9 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		c.Pieces = append(c.Pieces, Piece{Name: p.Name, Role: p.Role, Content: io.NewSectionReader(blob, 0, blob.Size())})
 	}
 	v := Examine(c)
+	if g.seek(it, &v) {
+		return nil
+	}
 	if v.away != nil && it.State != StateHeld { // once is enough
 		g.Log.Warn("signatures not judged; the document is held", zap.Stringer("submission", id), zap.Error(v.away))
 	}

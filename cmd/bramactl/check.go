@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/crypto/transport"
@@ -18,6 +20,7 @@ import (
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/engine"
 	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/gateway/profiles"
 )
@@ -182,7 +185,12 @@ func (c *call) surroundings(k *gateway.Case, id client.ID) error {
 		if err != nil {
 			return err
 		}
-		k.Trust = dir.Snapshot()
+		k.Trust, k.Freshness = dir.Snapshot(), engine.Freshness(cfg)
+		if cfg.Trust.Fetch { // what the daemon has fetched, where it may be read
+			if fetched, err := engine.Evidence(cfg, dir, zap.NewNop()); err == nil {
+				k.Trust = fetched.Snapshot()
+			}
+		}
 	}
 	op, done, err := c.operator()
 	if err != nil {

@@ -205,6 +205,9 @@ func (d *daemon) openExits() (err error) {
 // the core finishes what it has begun. What was acknowledged is on disk.
 func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.Signal) error {
 	core := newGroup(context.WithoutCancel(ctx))
+	if d.Evidence != nil {
+		core.start("trust", d.Evidence.Run)
+	}
 	core.start("core", d.Core.Run)
 	core.start("alive", d.alive)
 	core.start("journal", d.journal.Run)
@@ -224,6 +227,7 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	for _, p := range d.providers {
 		doors.start(p.name, p.follow)
 	}
+	doors.start("trust folder", d.followTrust)
 	doors.start("schedule", d.schedule)
 	doors.start("recheck", d.followRegister)
 
@@ -317,9 +321,6 @@ func (d *daemon) alive(ctx context.Context) error {
 			d.log.Error("the store cannot be written", zap.Error(err))
 			continue
 		}
-		if _, err := d.Trust.Reload(); err != nil {
-			d.log.Error("trust not read anew; what was read before stays", zap.Error(err))
-		}
 		if watched {
 			d.tell(d.notify.Alive())
 		}
@@ -378,6 +379,7 @@ func (d *daemon) describe(s *admin.Status) {
 	s.Version, s.Started = buildVersion(), d.started.UTC()
 	s.SFTP, s.Sessions = d.listener.Addr().String(), d.sftp.Sessions()
 	d.describeJournal(s)
+	d.describeTrust(s)
 	for _, p := range d.providers {
 		p.describe(s)
 	}

@@ -147,7 +147,15 @@ func (s *Store) Revocation(q Question) Answer {
 	if s == nil {
 		return Answer{Detail: "no CRL of the issuer"}
 	}
-	return ask(append([]Evidence{s.lists[q.Certificate.Issuer.key]}, s.other...), q)
+	lists := s.lists[q.Certificate.Issuer.key]
+	for _, p := range q.Certificate.points {
+		for _, n := range p.issuers {
+			if !n.Same(q.Certificate.Issuer) {
+				lists = append(lists[:len(lists):len(lists)], s.lists[n.key]...)
+			}
+		}
+	}
+	return ask(append([]Evidence{lists}, s.other...), q)
 }
 
 // Piece gives the encoded CRL or BasicOCSPResponse that a reference names, or nil.
