@@ -32,8 +32,12 @@ var durable = []string{
 func faults(most int) (out []fault) {
 	if most == 0 {
 		return []fault{
-			{"fdatasync", "signal=KILL", 3}, {"pwrite64", "signal=KILL", 9}, {"renameat,renameat2", "signal=KILL", 2},
-			{"fdatasync", "error=EIO", 4}, {"fsync", "error=EIO", 2}, {"pwrite64", "error=ENOSPC", 7},
+			{"fdatasync", "signal=KILL", 3},
+			{"pwrite64", "signal=KILL", 9},
+			{"renameat,renameat2", "signal=KILL", 2},
+			{"fdatasync", "error=EIO", 4},
+			{"fsync", "error=EIO", 2},
+			{"pwrite64", "error=ENOSPC", 7},
 		}
 	}
 	for _, call := range durable {
