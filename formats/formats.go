@@ -22,6 +22,22 @@ const (
 	PaymentInstruction Kind = "payment_instruction" // платіжна інструкція
 	SupportingDocument Kind = "supporting_document" // підтвердний документ
 	Statement          Kind = "statement"           // виписка
+
+	CommitmentRegister          Kind = "commitment_register"           // реєстр бюджетних зобов'язань
+	FinancialCommitmentRegister Kind = "financial_commitment_register" // реєстр бюджетних фінансових зобов'язань
+	Schedule                    Kind = "schedule"                      // розпис, річний або помісячний
+	ScheduleChange              Kind = "schedule_change"               // зміни до розпису
+	Estimate                    Kind = "estimate"                      // кошторис
+	EstimateChange              Kind = "estimate_change"               // довідка про зміни до кошторису
+	AllotmentPlan               Kind = "allotment_plan"                // план асигнувань
+	AllocationDistribution      Kind = "allocation_distribution"       // розподіл відкритих асигнувань
+	Memorial                    Kind = "memorial"                      // меморіальний документ
+	Network                     Kind = "network"                       // мережа розпорядників
+	SpenderRegister             Kind = "spender_register"              // єдиний реєстр розпорядників
+	Contract                    Kind = "contract"                      // договір для порталу відкритого бюджету
+	Act                         Kind = "act"                           // акт для порталу відкритого бюджету
+	TaxReport                   Kind = "report"                        // електронний звіт
+	Letter                      Kind = "letter"                        // лист
 )
 
 // Severity of a finding. The zero value refuses the document.
@@ -105,6 +121,8 @@ type Entry struct {
 	Date   string `json:"date"`   // ISO 8601
 	Amount int64  `json:"amount"` // kopecks; 0 where the kind has none
 
+	Postings []Posting `json:"postings,omitempty"` // what its acceptance does to the sender's ledger
+
 	// What an ISO 20022 answer must quote; empty for other layouts.
 	PaymentID  string `json:"paymentId,omitempty"`     // PmtInfId
 	EndToEndID string `json:"endToEndId,omitempty"`    // EndToEndId
@@ -154,4 +172,32 @@ type Owner struct {
 type Context struct {
 	At    time.Time // the moment of the check; rules about dates use it in Kyiv time
 	Owner *Owner    // nil when only the format is checked
+	Lists Lists     // the classifiers of the moment; nil: none
+	Prior Prior     // nil: what was accepted before is not asked
+}
+
+// Lists are code lists with the days on which a code is in force.
+type Lists interface {
+	// Contains says whether code is in force in a list on day (ISO 8601; empty:
+	// ever); known is false when there is no such list.
+	Contains(list, code, day string) (in, known bool)
+}
+
+// Prior answers what was accepted before of the client that sends a document.
+type Prior interface {
+	// Document says whether the client has an accepted document under an
+	// identifier: the submission, or the SHA-256 of the document.
+	Document(id string) bool
+	// Open is what is open of an account of the client's ledger, in kopecks; ok is
+	// false if no accepted document has opened it.
+	Open(account string) (open int64, ok bool)
+}
+
+// Posting is what an accepted record does to its sender's ledger. An account is a
+// word of the kinds', as "commitment/17".
+type Posting struct {
+	Account string `json:"account"`
+	Amount  int64  `json:"amount"`          // kopecks; less than 0 uses what is open
+	Opens   bool   `json:"opens,omitempty"` // the account is a new one
+	Path    string `json:"-"`               // the field that names the account
 }

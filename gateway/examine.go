@@ -44,9 +44,12 @@ type Case struct {
 	Overdue    bool          // its deadline has passed: what is missing will not come
 	Superseded bool          // another document took its place while it waited
 	Trust      *pki.Store
+	Freshness  pki.Freshness // bounds the age of revocation evidence
 	Profiles   *profile.Set
-	Profile    string // forced, for tools; empty: found by content and name
-	FormatOnly bool   // for tools: signatures and policy are not looked at
+	Lists      formats.Lists // classifiers; nil: none
+	Profile    string        // forced, for tools; empty: found by content and name
+	Prior      formats.Prior // what was accepted before of the client; nil: references are not looked up
+	FormatOnly bool          // for tools: signatures and policy are not looked at
 	Validate   Validator
 
 	Keys []enveloped.Key // of the gateway, for what arrives encrypted to it; none: that is refused
@@ -78,6 +81,8 @@ type Verdict struct {
 	Persons  []string `json:"persons,omitempty"`  // who signed, as the duplicate index knows them
 	Evidence []string `json:"evidence,omitempty"` // SHA-256 of the revocation data used
 
+	prior     *prior        // what was asked of the ledger
+	missing   []pki.Missing // what to fetch evidence of
 	fault     string        // where we panicked; for the log
 	away      error         // why there is no verdict on a signature; for the log
 	encrypted bool          // it arrived encrypted
@@ -287,7 +292,7 @@ func (c *Case) judgement(v *Verdict, container []byte, doc *io.SectionReader) *c
 	if doc != nil {
 		in.Detached = io.NewSectionReader(doc, 0, doc.Size())
 	}
-	o := cades.Options{At: c.At, Trust: c.material(), Tolerate: c.tolerances()}
+	o := cades.Options{At: c.At, Trust: c.material(), Freshness: c.Freshness, Tolerate: c.tolerances()}
 	if c.Validate == nil {
 		return cades.Validate(in, o)
 	}
@@ -345,6 +350,7 @@ func (v *Verdict) judge(name string, rep *cades.Report) {
 		}
 	}
 	for _, s := range rep.Signatures {
+		v.missing = append(v.missing, s.Missing...)
 		v.Signatures = append(v.Signatures, ViewSignature(s))
 		id := s.SignerID
 		if s.Signer != nil {
@@ -404,7 +410,7 @@ func (c *Case) check(v *Verdict, doc *io.SectionReader) *formats.Report {
 	if doc == nil {
 		return nil
 	}
-	ctx := formats.Context{At: c.At}
+	ctx := formats.Context{At: c.At, Prior: c.Prior, Lists: c.Lists}
 	o := profile.Options{Name: c.layoutName(v), Profile: c.Profile, MaxFindings: MaxFindings}
 	if c.Entry != nil {
 		ctx.Owner = &formats.Owner{EDRPOU: c.Entry.EDRPOU, Accounts: c.Entry.Accounts}

@@ -15,6 +15,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -29,6 +30,14 @@ type Trust interface {
 	Snapshot() *pki.Store
 }
 
+// Seeker is a Trust that can fetch evidence of certificates that an examination missed.
+type Seeker interface {
+	// Seek says whether it is being fetched now: then again is called once that has ended,
+	// whatever came of it. Otherwise again is called once evidence has come, if ever. key
+	// names who waits.
+	Seek(key string, missing []pki.Missing, again func()) bool
+}
+
 // Limits bound what one client may leave here. Zero fields take the defaults.
 type Limits struct {
 	File  int64 // bytes of one file; 64 MiB
@@ -39,7 +48,7 @@ type Limits struct {
 // Options are what a gateway is made of.
 type Options struct {
 	Store    spool.Store
-	Trust    Trust
+	Trust    Trust               // that is a Seeker too fetches what is missing
 	Profiles func() *profile.Set // of the moment
 	Seal     cades.Signer        // the gateway's own seal, on receipts and statements; a tool may have NoSeal
 	Validate Validator           // judges the clients' signatures; nil: cades.Validate
@@ -47,6 +56,12 @@ type Options struct {
 	Now      func() time.Time
 	Rand     io.Reader // for seals and lease tokens; crypto/rand.Reader
 	Log      *zap.Logger
+
+	Freshness pki.Freshness // how old evidence of revocation may be
+	// JournalKey gives the journal's public key, for packages of evidence; nil: there are none.
+	JournalKey func() (string, error)
+	// Stamper is asked for the time-stamps of evidence; nil: the journal proves the time.
+	Stamper cades.Stamper
 
 	Residue time.Duration // how long a taken file stays visible to its sender; 10m
 	Workers int           // examinations at once; one a processor
@@ -65,8 +80,9 @@ type Gateway struct {
 	Options
 	ids spool.IDs
 
-	register atomic.Pointer[client.Register]
-	settings atomic.Pointer[inForce]
+	register    atomic.Pointer[client.Register]
+	classifiers atomic.Pointer[classifier.Set]
+	settings    atomic.Pointer[inForce]
 
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
@@ -82,6 +98,7 @@ type Gateway struct {
 	changes atomic.Pointer[chan struct{}] // closed at the next change
 	work    chan spool.ID                 // submissions to examine
 	queued  map[spool.ID]bool             // in work, under mu
+	sought  map[spool.ID]time.Time        // evidence is being fetched for, until then at most; under mu
 }
 
 type fileKey struct {
@@ -115,6 +132,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		backlog: map[client.ID]int{},
 		work:    make(chan spool.ID, o.Queue),
 		queued:  map[spool.ID]bool{},
+		sought:  map[spool.ID]time.Time{},
 		recheck: true, // trust may have changed while nobody ran
 	}
 	g.Reconfigure(Settings{Hold: o.Hold, Temporary: o.Temporary, Limits: o.Limits, Language: o.Language})
@@ -122,6 +140,9 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	g.changes.Store(&c)
 	if err := g.loadRegister(ctx); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
+	}
+	if err := g.loadClassifiers(ctx); err != nil {
+		return nil, fmt.Errorf("classifiers: %w", err)
 	}
 	if err := g.recount(ctx); err != nil {
 		return nil, err
@@ -161,6 +182,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	wg.Go(func() { g.keeper(ctx) })
 	<-ctx.Done()
 	wg.Wait()
 	if err := context.Cause(ctx); errors.Is(err, spool.ErrStopped) {
@@ -268,6 +290,12 @@ func (g *Gateway) enqueue(id spool.ID) bool {
 	defer g.mu.Unlock()
 	if g.queued[id] {
 		return true
+	}
+	if until, ok := g.sought[id]; ok {
+		if g.Now().Before(until) {
+			return true
+		}
+		delete(g.sought, id)
 	}
 	select {
 	case g.work <- id:

@@ -220,6 +220,9 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 			if err := tx.Forget(it.ID); err != nil {
 				return err
 			}
+			if err := post(tx, client.ID(it.Owner), &it, &v, true); err != nil {
+				return err
+			}
 		}
 		if err := tx.Put(it); err != nil {
 			return err
@@ -422,7 +425,7 @@ func (g *Gateway) submission(ctx context.Context, r spool.Reader, it spool.Item)
 		s.Parts = append(s.Parts, Part{Name: documentPart, Role: string(RoleDocument), Size: it.Size, SHA256: it.SHA256})
 	}
 	for _, p := range parts {
-		if p.Role == RoleVerdict || p.Role == RoleNotice || p.Role == RoleOpened {
+		if p.Role == RoleVerdict || p.Role == RoleNotice || p.Role == RoleOpened || p.Role == RoleEvidence {
 			continue
 		}
 		s.Parts = append(s.Parts, Part{Name: p.Name, Role: string(p.Role), Size: p.Content.Size, SHA256: p.Content.SHA256})

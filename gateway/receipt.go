@@ -221,11 +221,6 @@ var outcomeWords = map[Outcome]formats.Text{
 	Returned:  {UK: "ПОВЕРНУТО БЕЗ ВИКОНАННЯ", EN: "RETURNED UNPROCESSED"},
 }
 
-var kindWords = map[formats.Kind]formats.Text{
-	formats.PaymentInstruction: {UK: "платіжна інструкція", EN: "payment instruction"},
-	formats.SupportingDocument: {UK: "підтвердний документ", EN: "supporting document"},
-}
-
 var roleWords = map[string]formats.Text{
 	string(client.Head):       {UK: "керівник", EN: "head"},
 	string(client.Accountant): {UK: "головний бухгалтер", EN: "chief accountant"},
@@ -271,7 +266,7 @@ func (w *letter) what(r *Receipt) {
 		w.say("Контейнер:   %s, у ньому файл %s", "Container:   %s, in it the file %s", c.Form, plain(c.File))
 	}
 	w.say("Результат:   %s", "Outcome:     %s", outcomeWords[r.Outcome].In(w.lang))
-	if k, ok := kindWords[r.Kind]; ok {
+	if k, ok := formats.Titles[r.Kind]; ok {
 		w.say("Вид:         %s", "Kind:        %s", k.In(w.lang))
 	}
 	if r.Totals != nil {

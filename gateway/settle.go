@@ -28,8 +28,16 @@ func (g *Gateway) process(ctx context.Context, id spool.ID) error {
 	delete(g.queued, id) // what changes from here on is queued anew
 	g.mu.Unlock()
 
-	for range 8 {
+	for again := range 8 {
 		err := g.guarded(ctx, id)
+		if errors.Is(err, errEarlier) {
+			select {
+			case <-time.After(time.Duration(again+1) * 25 * time.Millisecond):
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		if errors.Is(err, spool.ErrConflict) {
 			continue // a part came in, or the same document was accepted, meanwhile
 		}
@@ -78,11 +86,13 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 	if entry == nil { // taken out of the register since; nothing of his is accepted
 		entry = &client.Entry{ID: client.ID(it.Owner), Disabled: true}
 	}
+	before := g.prior(ctx, entry.ID)
 	c := Case{
 		Document: it.Name, Entry: entry, Received: it.Received, At: now,
 		Overdue:    !it.Deadline.IsZero() && !now.Before(it.Deadline),
 		Superseded: readNote(it.Note).Superseded,
-		Trust:      g.Trust.Snapshot(), Profiles: g.Profiles(), Validate: g.Validate, Keys: g.Keys,
+		Prior:      before,
+		Trust:      g.Trust.Snapshot(), Freshness: g.Freshness, Profiles: g.Profiles(), Lists: g.Classifiers(), Validate: g.Validate, Keys: g.Keys,
 	}
 	for _, p := range parts {
 		if p.Role != RoleDocument && p.Role != RoleSignature && p.Role != RoleContainer {
@@ -96,6 +106,13 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		c.Pieces = append(c.Pieces, Piece{Name: p.Name, Role: p.Role, Content: io.NewSectionReader(blob, 0, blob.Size())})
 	}
 	v := Examine(c)
+	if before.err != nil {
+		return fmt.Errorf("submission %s: ledger: %w", id, before.err)
+	}
+	v.prior = before
+	if g.seek(it, &v) {
+		return nil
+	}
 	if v.away != nil && it.State != StateHeld { // once is enough
 		g.Log.Warn("signatures not judged; the document is held", zap.Stringer("submission", id), zap.Error(v.away))
 	}
@@ -132,6 +149,16 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 		var err error
 		if first, err = g.before(ctx, entry, &v, keys); err != nil {
 			return err
+		}
+	}
+	if again, yes := v.butForPrior(); yes {
+		// What comes again finds its own amount taken. It is a duplicate first of all.
+		id, err := g.before(ctx, entry, &again, keys)
+		if err != nil {
+			return err
+		}
+		if again.Outcome == Duplicate {
+			v, first = again, id
 		}
 	}
 	if v.Outcome == Held && len(v.Signatures) == 0 {
@@ -178,7 +205,16 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 
 	err = g.Store.Update(ctx, func(tx spool.Tx) error {
 		it := it
+		if err := v.prior.same(tx, entry.ID); err != nil {
+			return err
+		}
+		if err := v.prior.ripe(tx, &it, &v); err != nil {
+			return err
+		}
 		if v.Outcome == Accepted {
+			if err := post(tx, entry.ID, &it, &v, false); err != nil {
+				return err
+			}
 			for _, k := range keys {
 				if first, err := tx.See(k, it.ID); errors.Is(err, spool.ErrExists) && first == it.ID {
 					continue
@@ -225,6 +261,11 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 		}
 		for i, f := range files {
 			if err := g.publish(tx, &it, entry, "receipts", it.Label+f.suffix, RoleReceipt, papers[i], now); err != nil {
+				return err
+			}
+		}
+		if v.Outcome == Accepted {
+			if err := g.oweEvidence(tx, it.ID, now); err != nil {
 				return err
 			}
 		}

@@ -246,7 +246,7 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 						return err
 					}
 					for _, p := range parts {
-						if p.Role == RoleVerdict || p.Role == RoleNotice || p.Role == RoleOpened {
+						if p.Role == RoleVerdict || p.Role == RoleNotice || p.Role == RoleOpened || p.Role == RoleEvidence {
 							continue
 						}
 						name := p.Name

@@ -22,6 +22,7 @@ type asicReport struct {
 	provider.Report
 	Container  *containerRow           `json:"container,omitempty"` // absent where it could not be opened
 	TimeStamps []containerTimeStampRow `json:"containerTimeStamps,omitempty"`
+	Details    []signatureDetails      `json:"details"`
 }
 
 // containerRow says what lies in a container.
@@ -56,12 +57,21 @@ type containerTimeStampRow struct {
 }
 
 // verifyASiC is verify for an ASiC container.
-func (c *call) verifyASiC(file string, in cades.Input, o cades.Options) error {
+func (c *call) verifyASiC(file string, in cades.Input, o cades.Options, xml string) error {
 	if in.Detached != nil {
 		return usageError{errors.New(c.t("--detached: документ лежить у контейнері ASiC", "--detached: the document is in the ASiC container"))}
 	}
 	r := asic.Validate(in.Container, asic.ValidateOptions{Options: o})
 	out := newASiCReport(file, o.At, r)
+	out.Details = details(&r.Report, o.At, o.Trust)
+	var document []byte
+	if r.Content != nil {
+		sum := sha256.Sum256(r.Content)
+		document = sum[:]
+	}
+	if err := writeXML(xml, file, &r.Report, o.At, document, o.Trust); err != nil {
+		return err
+	}
 	if c.json {
 		if err := c.writeJSON(out); err != nil {
 			return err
@@ -70,6 +80,7 @@ func (c *call) verifyASiC(file string, in cades.Input, o cades.Options) error {
 	}
 	c.printReport(out.Report)
 	c.printContainer(out)
+	c.printDetails(out.Details)
 	return indicated(r.Indication)
 }
 

@@ -10,14 +10,19 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/crypto/transport"
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/engine"
 	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/gateway/profiles"
 )
@@ -39,13 +44,16 @@ type checkReport struct {
 }
 
 // check gives the verdict that the daemon would give on files, with the daemon's
-// own function. Several files are one submission. It asks nobody and keeps
-// nothing: that a document was accepted before only the daemon knows.
+// own function. Several files are one submission. It keeps nothing. Of
+// what was accepted before it asks the client's ledger, for what a document refers
+// to; that the document itself was accepted before only the daemon knows.
 func check(c *call, args []string) error {
 	var id, name string
 	var formatOnly bool
 	var at moment
+	var named lists
 	flags := c.flags()
+	flags.Var(&named, "list", "")
 	flags.StringVar(&id, "client", "", "")
 	flags.StringVar(&name, "profile", "", "")
 	flags.BoolVar(&formatOnly, "format-only", false, "")
@@ -66,11 +74,24 @@ func check(c *call, args []string) error {
 	if err := c.surroundings(&k, client.ID(id)); err != nil {
 		return err
 	}
+	if len(named) > 0 {
+		base, _ := k.Lists.(*classifier.Set)
+		if k.Lists, err = named.read(c, base); err != nil {
+			return err
+		}
+	}
 	if name != "" && !slices.Contains(k.Profiles.Names(), name) {
 		return usageError{fmt.Errorf(c.t("профілю %q немає; є: %s", "there is no profile %q; there are: %s"), name, k.Profiles.Names())}
 	}
 	debug.SetGCPercent(25) // a large file is to be checked in little memory, not in the least time
+	asked := func() error { return nil }
+	if k.Entry != nil {
+		k.Prior, asked = c.prior(k.Entry.ID)
+	}
 	v := gateway.Examine(k)
+	if err := asked(); err != nil {
+		return err
+	}
 	out := checkReport{
 		Document: v.Document, SHA256: v.SHA256, Size: v.Size, At: at.UTC(), Outcome: v.Outcome, Kind: v.Kind, Profile: v.Profile,
 		Totals: v.Totals(), Findings: v.Findings, More: v.More, Signatures: v.Signatures,
@@ -182,7 +203,12 @@ func (c *call) surroundings(k *gateway.Case, id client.ID) error {
 		if err != nil {
 			return err
 		}
-		k.Trust = dir.Snapshot()
+		k.Trust, k.Freshness = dir.Snapshot(), engine.Freshness(cfg)
+		if cfg.Trust.Fetch { // what the daemon has fetched, where it may be read
+			if fetched, err := engine.Evidence(cfg, dir, zap.NewNop()); err == nil {
+				k.Trust = fetched.Snapshot()
+			}
+		}
 	}
 	op, done, err := c.operator()
 	if err != nil {
@@ -203,7 +229,43 @@ func (c *call) surroundings(k *gateway.Case, id client.ID) error {
 	if err != nil {
 		return err
 	}
+	if k.Lists, err = c.classifiers(op); err != nil {
+		return err
+	}
 	entry, err := client.ParseStored([]byte(text))
 	k.Entry = &entry
 	return err
+}
+
+// classifiers are the code lists of the gateway.
+func (c *call) classifiers(op admin.Operator) (*classifier.Set, error) {
+	rows, err := op.Classifiers(c)
+	if err != nil {
+		return nil, err
+	}
+	var all []*classifier.List
+	for _, r := range rows {
+		entries, err := op.Classifier(c, r.Name)
+		if err != nil {
+			return nil, err
+		}
+		l, err := classifier.New(r.Name, entries)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return classifier.NewSet(all...), nil
+}
+
+// prior answers the examination from the client's ledger, as the daemon has it.
+func (c *call) prior(id client.ID) (formats.Prior, func() error) {
+	return gateway.PriorOf(func(document bool, name string) (gateway.Standing, error) {
+		op, done, err := c.operator()
+		if err != nil {
+			return gateway.Standing{}, err
+		}
+		defer done()
+		return op.Ask(c, id, document, name)
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/client"
@@ -100,6 +101,10 @@ func (playedDaemon) Status(context.Context) (admin.Status, error) {
 
 func (playedDaemon) Reload(context.Context) error { return nil }
 
+func (playedDaemon) Ask(context.Context, client.ID, bool, string) (gateway.Standing, error) {
+	return gateway.Standing{}, nil
+}
+
 func (playedDaemon) Day(_ context.Context, day string, _ bool) (*gateway.DayReport, error) {
 	if day == "2026-03-04" {
 		return &gateway.DayReport{Day: day, Received: 2, States: map[spool.State]int{gateway.StateProcessed: 2}, Clients: []gateway.ClientDay{}}, nil
@@ -119,6 +124,24 @@ func (d playedDaemon) Client(_ context.Context, id client.ID) (string, error) {
 		return "", refused{"client " + string(id) + ": not found", spool.ErrNotFound}
 	}
 	return "id: demo\n", nil
+}
+
+func (playedDaemon) Classifiers(context.Context) ([]admin.ClassifierRow, error) {
+	return []admin.ClassifierRow{{Name: "kekv", Entries: 2, InForce: 1, SHA256: "00"}}, nil
+}
+
+func (playedDaemon) Classifier(_ context.Context, name string) ([]classifier.Entry, error) {
+	if name != "kekv" {
+		return nil, refused{"classifier " + name + ": not found", spool.ErrNotFound}
+	}
+	return []classifier.Entry{{Code: "2111", Until: "2026-01-01", Name: "old\x1b[31m"}, {Code: "2273"}}, nil
+}
+
+func (playedDaemon) ImportClassifier(_ context.Context, name string, entries []classifier.Entry, from string) (admin.ClassifierRow, error) {
+	if from != "" && from < "2000" {
+		return admin.ClassifierRow{}, refused{"from: too early", admin.ErrInvalid}
+	}
+	return admin.ClassifierRow{Name: name, Entries: len(entries), InForce: len(entries)}, nil
 }
 
 func (playedDaemon) ExportClients(context.Context) (string, error) { return "id: demo\n", nil }
@@ -176,3 +199,7 @@ type refused struct {
 
 func (r refused) Error() string { return r.text }
 func (r refused) Unwrap() error { return r.kind }
+
+func (playedDaemon) Evidence(context.Context, spool.ID) ([]byte, error) {
+	return nil, spool.ErrNotFound
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 func verify(c *call, args []string) error {
 	var trust trustFlags
-	var detached, tolerate string
+	var detached, tolerate, xml string
 	var at moment
 	flags := c.flags()
 	flags.Var(&trust.anchors, "anchor", "")
@@ -22,6 +23,7 @@ func verify(c *call, args []string) error {
 	flags.StringVar(&detached, "detached", "", "")
 	flags.Var(&at, "at", "")
 	flags.StringVar(&tolerate, "tolerate", "", "")
+	flags.StringVar(&xml, "report-xml", "", "")
 	rest, err := c.parse(flags, args, 1, 1)
 	if err != nil {
 		return err
@@ -40,30 +42,48 @@ func verify(c *call, args []string) error {
 	if in.Container, err = c.readFile(rest[0]); err != nil {
 		return err
 	}
+	var document []byte // its SHA-256
 	if detached != "" {
 		doc, err := c.readFile(detached)
 		if err != nil {
 			return err
 		}
+		sum := sha256.Sum256(doc)
+		document = sum[:]
 		in.Detached = io.NewSectionReader(bytes.NewReader(doc), 0, int64(len(doc)))
 	}
 	if isASiC(in.Container) {
-		return c.verifyASiC(rest[0], in, o)
+		return c.verifyASiC(rest[0], in, o, xml)
 	}
 	r := cades.Validate(in, o)
 	if r.NotContainer {
 		return fmt.Errorf("%s: %s (%s)", rest[0], c.t("це не контейнер підпису", "not a signature container"), r.Detail)
 	}
-	out := provider.NewReport(rest[0], o.At, r)
+	if r.Content != nil {
+		sum := sha256.Sum256(r.Content)
+		document = sum[:]
+	}
+	if err := writeXML(xml, rest[0], r, o.At, document, o.Trust); err != nil {
+		return err
+	}
+	out := verifyReport{provider.NewReport(rest[0], o.At, r), details(r, o.At, o.Trust)}
 	if c.json {
 		err = c.writeJSON(out)
 	} else {
-		c.printReport(out)
+		c.printReport(out.Report)
+		c.printDetails(out.Details)
 	}
 	if err != nil {
 		return err
 	}
 	return indicated(r.Indication)
+}
+
+// verifyReport is what verify --json prints.
+type verifyReport struct {
+	provider.Report
+	// Details are of each of the signatures.
+	Details []signatureDetails `json:"details"`
 }
 
 // indicated is the exit code of an indication.

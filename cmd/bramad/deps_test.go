@@ -36,7 +36,8 @@ var layers = []struct {
 	{"gateway/trust", []string{"crypto"}},
 	{"gateway/journal", []string{"spool"}},
 	{"gateway/backup", []string{"gateway/journal", "spool/sqlite"}}, // of the embedded engine's files
-	{"gateway", []string{"gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
+	{"gateway/evidence", []string{"gateway/journal", "gateway/provider", "crypto", "spool"}},
+	{"gateway", []string{"gateway/evidence", "gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
 
 	// Entrances, exits and the operator's side know the core, never each other.
 	// Spool and formats lend them words: ids, errors, texts.
@@ -54,7 +55,7 @@ var layers = []struct {
 	// What opens a core: for bramad, and for bramactl when no daemon runs.
 	{"gateway/keys", []string{"crypto"}},
 	{"gateway/profiles", []string{"formats"}},
-	{"gateway/engine", []string{"gateway", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool/sqlite"}},
+	{"gateway/engine", []string{"gateway", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool/sqlite"}},
 	{"gateway/web", []string{"gateway/admin"}},
 
 	// Simulated peers, for tests and the demo.
@@ -84,7 +85,7 @@ var homes = []struct {
 	{"modernc.org/libc", []string{"spool/sqlite/walfile"}, "what the embedded engine's VFS is written in"},
 	{"golang.org/x/mod/sumdb", []string{"gateway/journal"}, "the Merkle tree and the signed notes of the journal"},
 	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "gateway/openapitest", "formats/profile"}, "register entries and the configuration, through strict; format profiles; OpenAPI files in tests"},
-	{"github.com/jacoelho/xsd", []string{"formats/iso20022"}, "XML Schema validation of ISO 20022 messages"},
+	{"github.com/jacoelho/xsd", []string{"formats/iso20022", "formats/kind", "formats/xmldoc"}, "XML Schema validation: of ISO 20022 messages; of the canonical XML that a kind describes and xmldoc reads"},
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
 	{"golang.org/x/text", []string{"formats/charset", "gateway", "crypto/keyfile", "crypto/transport", "crypto/asic"}, "code pages, of passwords and old headers too; Unicode normal forms and case folding of file names"},
 	{"golang.org/x/sys/cpu", []string{"crypto/gf2m"}, "which instructions the processor has"},

@@ -205,9 +205,16 @@ func (d *daemon) openExits() (err error) {
 // the core finishes what it has begun. What was acknowledged is on disk.
 func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.Signal) error {
 	core := newGroup(context.WithoutCancel(ctx))
+	if d.Evidence != nil {
+		core.start("trust", d.Evidence.Run)
+	}
 	core.start("core", d.Core.Run)
 	core.start("alive", d.alive)
 	core.start("journal", d.journal.Run)
+
+	if d.cfg.Journal.Witness.URL != "" {
+		core.start("witness", func(ctx context.Context) error { return d.journal.RunWitness(ctx, 10*time.Second) })
+	}
 
 	doors := newGroup(ctx)
 	doors.start("sftp", d.sftp.Serve)
@@ -224,6 +231,7 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	for _, p := range d.providers {
 		doors.start(p.name, p.follow)
 	}
+	doors.start("trust folder", d.followTrust)
 	doors.start("schedule", d.schedule)
 	doors.start("recheck", d.followRegister)
 
@@ -268,6 +276,7 @@ func (d *daemon) reload(ctx context.Context) error {
 	defer d.reloading.Unlock()
 	read, err := loadConfig(d.cfg.File())
 	if err != nil {
+		_, _ = d.Profiles.Refresh() // err has its problems; the status is to have them too
 		return err
 	}
 	before := d.live.Load()
@@ -317,8 +326,11 @@ func (d *daemon) alive(ctx context.Context) error {
 			d.log.Error("the store cannot be written", zap.Error(err))
 			continue
 		}
-		if _, err := d.Trust.Reload(); err != nil {
-			d.log.Error("trust not read anew; what was read before stays", zap.Error(err))
+		switch changed, err := d.Profiles.Refresh(); {
+		case err != nil:
+			d.log.Error("profiles that do not hold; those before stay", zap.Error(err))
+		case changed:
+			d.log.Info("profiles read anew")
 		}
 		if watched {
 			d.tell(d.notify.Alive())
@@ -378,9 +390,11 @@ func (d *daemon) describe(s *admin.Status) {
 	s.Version, s.Started = buildVersion(), d.started.UTC()
 	s.SFTP, s.Sessions = d.listener.Addr().String(), d.sftp.Sessions()
 	d.describeJournal(s)
+	d.describeTrust(s)
 	for _, p := range d.providers {
 		p.describe(s)
 	}
+	s.Warnings = append(s.Warnings, listWarnings(d.Trust.Expiring(time.Now()))...)
 	if rep := d.closed.Load(); rep != nil && rep.Missing() > 0 {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: "NUMBERS", Text: formats.Text{
 			UK: "У нумерації виписок є пропуски: bramactl reconcile " + rep.Day + " --closed",
@@ -391,6 +405,12 @@ func (d *daemon) describe(s *admin.Status) {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: "BACKUP", Text: formats.Text{
 			UK: "Остання резервна копія не вдалася: " + (*err).Error(),
 			EN: "The last backup failed: " + (*err).Error(),
+		}})
+	}
+	if wrong := d.Profiles.Problems(); len(wrong) > 0 {
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "PROFILES", Text: formats.Text{
+			UK: "Профілі з помилками не діють (діють попередні): " + strings.Join(wrong, "; "),
+			EN: "Profiles that do not hold are not in force (those before are): " + strings.Join(wrong, "; "),
 		}})
 	}
 	if keys := d.restart.Load(); keys != nil && len(*keys) > 0 {

@@ -4,14 +4,18 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cms"
+	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/internal/shareddata"
 	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/crypto/tsp"
 )
 
 // TestOpenSSLSamples: refused for the stated reason, not for want of a chain.
@@ -101,6 +105,121 @@ func TestDSS(t *testing.T) {
 	if len(r.Signatures) != 1 || r.Signatures[0].Signer == nil || r.Indication == TotalPassed {
 		t.Errorf("certificate from material: %s (%s)", verdict(r), r.Detail)
 	}
+}
+
+// dssRow is a line of the table in crypto/dss.md.
+type dssRow struct{ dss, brama, same, why string }
+
+func dssTable(t *testing.T) map[string]dssRow {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "dss.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make(map[string]dssRow)
+	for line := range strings.Lines(string(b)) {
+		f := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(f) != 5 || !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		for i := range f {
+			f[i] = strings.TrimSpace(f[i])
+		}
+		rows[strings.Trim(f[0], "`")] = dssRow{f[1], f[2], f[3], f[4]}
+	}
+	return rows
+}
+
+// TestDSSDifferences holds crypto/dss.md: each sample at its own time, with its topmost
+// certificates for anchors, has the verdict of the table, and each that is not DSS's has
+// a reason there.
+func TestDSSDifferences(t *testing.T) {
+	t.Parallel()
+	dir := shareddata.Dir(t, "relsec", "dss", "cades")
+	rows := dssTable(t)
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, f := range files {
+		name := filepath.Base(f)
+		if name == "signCert.cer" {
+			continue
+		}
+		raw := shareddata.Read(t, f)
+		o := dssConditions(raw)
+		r := Validate(Input{Container: raw}, o)
+		got := verdict(r)
+		if len(r.Signatures) == 1 && len(r.Signatures[0].TimeStamps) > 0 {
+			got += " (" + stampKinds(r) + ")"
+		}
+		row, ok := rows[name]
+		delete(rows, name)
+		differs := strings.HasPrefix(row.dss, "valid") != (r.Indication == TotalPassed)
+		switch {
+		case !ok:
+			t.Errorf("%s is not in the table: %s: %s", name, got, r.Detail)
+		case got != row.brama:
+			t.Errorf("%s: got %s (%s), the table says %s", name, got, r.Detail, row.brama)
+		case differs != (row.same == "differs"), differs && row.why == "":
+			t.Errorf("%s: DSS %s, we %s, the table says %q because %q", name, row.dss, got, row.same, row.why)
+		}
+	}
+	for name := range rows {
+		t.Errorf("%s is in the table alone", name)
+	}
+}
+
+// dssConditions are a minute after the last that a sample tells of itself, and trust in
+// the topmost of its certificates. Revocation is left aside: no answers are at hand.
+func dssConditions(raw []byte) Options {
+	o := Options{At: attackTime, Tolerate: Tolerances{NoRevocation: true}}
+	data, err := cms.Unarmour(raw)
+	if err != nil {
+		return o
+	}
+	sd, err := cms.Parse(data, cms.Options{BERSignerInfo: true})
+	if err != nil {
+		return o
+	}
+	var all, anchors []*pki.Certificate
+	var last time.Time
+	add := func(list [][]byte) {
+		for _, b := range list {
+			if c, err := pki.ParseCertificate(b); err == nil {
+				all = append(all, c)
+			}
+		}
+	}
+	add(sd.Certificates)
+	for _, si := range sd.Signers {
+		for _, a := range slices.Concat(si.SignedAttrs, si.UnsignedAttrs) {
+			for _, v := range a.Values {
+				when := time.Time{}
+				switch a.Type {
+				case cms.AttrSigningTime:
+					when, _ = der.NewReader(v, der.DER).Time()
+				case cms.AttrCertificateValues:
+					add(sequence(v))
+				default:
+					if token, err := tsp.Parse(v); err == nil {
+						add(token.SignedData().Certificates)
+						when = token.Info.Time
+					}
+				}
+				if when.After(last) {
+					last = when
+				}
+			}
+		}
+	}
+	for _, c := range all {
+		if !slices.ContainsFunc(all, func(d *pki.Certificate) bool { return d != c && d.Subject.Same(c.Issuer) && !c.SelfIssued() }) {
+			anchors = append(anchors, c)
+		}
+	}
+	if !last.IsZero() {
+		o.At = last.Add(time.Minute)
+	}
+	o.Trust = pki.NewStore(anchors, all, nil)
+	return o
 }
 
 // TestFuzzSeeds: nothing among random seeds passes, hangs or breaks.

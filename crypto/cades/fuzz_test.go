@@ -1,6 +1,8 @@
 package cades
 
 import (
+	"context"
+	"crypto/sha256"
 	"strings"
 	"testing"
 
@@ -15,10 +17,21 @@ func FuzzValidate(f *testing.F) {
 	for _, t := range tolerances {
 		all[t] = true
 	}
+	strange := pkitest.New(f) // whom store does not trust
+	r := Raising{Stamper: authority{p: strange, by: strange.Authority(), at: pkitest.At}}
+	for _, form := range []Form{Baseline, Extended} {
+		b := mustSign(f, document, SignOptions{}, signer(strange, strange.Person("Head", "00013480", "2222222222")))
+		b = must(r.AddTimeStamp(context.Background(), b))(f)
+		b = must(r.AddValues(b, Values{Certificates: []*pki.Certificate{strange.Root.Certificate}, CRLs: rawLists(strange.CRLs())}, form))(f)
+		f.Add(must(r.AddArchiveTimeStamp(context.Background(), b, nil))(f))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, o := range []Options{
 			{At: pkitest.At, Trust: store},
 			{At: pkitest.At, Trust: pki.NewStore(nil, nil, nil), Tolerate: all},
+			{At: pkitest.At.AddDate(10, 0, 0), Trust: store, Past: Past{
+				Exists: []Existence{{sha256.Sum256(b), pkitest.At}}, StatusThen: true, ExpiredAuthorities: true,
+			}},
 		} {
 			for _, in := range []Input{{Container: b}, {Container: b, Detached: detached(document)}} {
 				r := Validate(in, o)

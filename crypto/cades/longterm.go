@@ -181,7 +181,7 @@ func (j *judgement) allPieces() []piece {
 		had[r.SHA256()] = true
 		j.pieces = append(j.pieces, piece{evidence: r, issued: r.Produced})
 	}
-	for _, e := range j.c.o.Evidence {
+	for _, e := range append([]pki.Evidence{j.c.o.Trust}, j.c.o.Evidence...) {
 		j.pieces = append(j.pieces, piece{evidence: e})
 	}
 	return j.pieces

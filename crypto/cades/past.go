@@ -197,12 +197,18 @@ func (j *judgement) statusOf(c, issuer *pki.Certificate, exists, control time.Ti
 	q.Delegate = func(d *pki.Certificate, at time.Time) error { return j.delegate(d, issuer, at, control) }
 	for _, p := range j.allPieces() {
 		if !p.issued.IsZero() {
-			q.At = p.issued
+			q.At, q.Known = p.issued, p.issued
 			take(p.evidence.Revocation(q))
 			continue
 		}
-		for _, at := range []time.Time{now, exists} {
-			q.At = at
+		// What cannot be asked piece by piece: of now, of then, and of then by what was
+		// issued while the certificate could be on a list.
+		known := now
+		if c.NotAfter.Before(now) {
+			known = c.NotAfter
+		}
+		for _, t := range [][2]time.Time{{now, now}, {exists, exists}, {exists, known}} {
+			q.At, q.Known = t[0], t[1]
 			take(p.evidence.Revocation(q))
 		}
 	}

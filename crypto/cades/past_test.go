@@ -177,6 +177,39 @@ func TestPast(t *testing.T) {
 	}
 }
 
+// TestPastEvidence: evidence that is asked as a whole counts as lists at hand do.
+func TestPastEvidence(t *testing.T) {
+	t.Parallel()
+	p := pkitest.New(t)
+	head := p.Issue(issue.Subject{Country: "UA", CommonName: "Head", EDRPOU: "00013480", Person: "2222222222"}, until(30))
+	plain := mustSign(t, document, SignOptions{}, signer(p, head))
+	stamped := must(Raising{Stamper: authority{p: p, by: p.Authority(), at: day(0)}}.AddTimeStamp(context.Background(), plain))(t)
+	clean := listsOf(p, -1, 1, 8, 15, 59)
+	p.Revoke(head.Certificate, day(10), 1)
+	dirty := append(slices.Clone(clean[:4]), listsOf(p, 15, 59)...)
+	for name, c := range map[string]struct {
+		b     []byte
+		lists []*pki.CRL
+		at    int
+		want  string
+	}{
+		"expired since":  {stamped, clean, 60, "TOTAL-PASSED"},
+		"revoked since":  {stamped, dirty, 16, "TOTAL-PASSED"},
+		"both since":     {stamped, dirty, 60, "TOTAL-PASSED"},
+		"after expiry":   {stamped, clean[8:], 60, "INDETERMINATE OUT_OF_BOUNDS_NO_POE"},
+		"nothing proved": {plain, dirty, 16, "INDETERMINATE REVOKED_NO_POE"},
+	} {
+		o := Options{At: day(c.at), Trust: pastStore(p).WithEvidence(pki.CRLs(c.lists))}
+		if r := Validate(Input{Container: c.b}, o); verdict(r) != c.want {
+			t.Errorf("%s, of the store: %s (%s)", name, verdict(r), r.Detail)
+		}
+		o = Options{At: day(c.at), Trust: pastStore(p), Evidence: []pki.Evidence{pki.CRLs(c.lists)}}
+		if r := Validate(Input{Container: c.b}, o); verdict(r) != c.want {
+			t.Errorf("%s, of the caller: %s (%s)", name, verdict(r), r.Detail)
+		}
+	}
+}
+
 // TestArchive: archive-time-stamps protect earlier ones whose authorities have expired
 // since; years later the verdict is the same.
 func TestArchive(t *testing.T) {

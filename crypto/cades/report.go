@@ -3,10 +3,10 @@
 //
 // Validate answers with a Report and never with an error: whatever the bytes
 // are, there is a verdict. The zero verdict is INDETERMINATE, which nobody may
-// take for a yes. Time-stamps are verified and told, and a content-time-stamp
-// that does not hold makes INDETERMINATE, but they are no proof of existence in
-// the past as yet: a signer who has expired or is revoked now is INDETERMINATE
-// (OUT_OF_BOUNDS_NO_POE, REVOKED_NO_POE), and signing-time is only a claim.
+// take for a yes. A signer who has expired or is revoked now passes only if
+// time-stamps, or what the caller knows, prove that the signature existed before
+// (EN 319 102-1, 5.6); signing-time is only a claim. Raising makes signatures fit
+// for that: CAdES-T, LT, LTA.
 //
 // Where implementations differ the strict answer is the default; each softer
 // one is a named Tolerance that the caller allows and the report names when it

@@ -123,6 +123,10 @@ func (c *Certificate) Extension(oid der.OID) *Extension {
 	return nil
 }
 
+// SignedBy verifies the certificate's signature with the key of issuer, and nothing
+// else about the two.
+func (c *Certificate) SignedBy(issuer *Certificate) error { return c.checkSignatureBy(issuer) }
+
 // checkSignatureBy verifies the certificate's signature with the issuer's key.
 func (c *Certificate) checkSignatureBy(issuer *Certificate) error {
 	if issuer.PublicKey == nil {

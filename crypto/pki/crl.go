@@ -33,13 +33,19 @@ type CRL struct {
 	SignatureAlgorithm algorithm.Identifier
 	Signature          []byte
 
-	entries map[string]crlEntry // by serial number's octets
-	point   *distributionPoint  // of issuingDistributionPoint
-	scope   scope
-	// delta lists add revocations to full ones; alone they prove nothing good.
+	entries  map[string]crlEntry // by entryKey
+	rawPoint []byte              // issuingDistributionPoint; nil when absent
+	point    *distributionPoint  // its name
+	scope    scope
+	indirect bool     // entries may be of other issuers
+	reasons  *reasons // for some reasons only; nil: for all
+	// delta lists change full ones; alone they prove nothing good.
 	delta bool
-	// unusable says why the CRL proves nothing: unknown critical extension,
-	// indirect CRL, CRL for some reasons.
+	base  *big.Int // BaseCRLNumber
+	// entryIssuer is the issuer of the entries being read.
+	entryIssuer Name
+	foreign     bool // some entry names its issuer
+	// unusable says why the CRL proves nothing, as an unknown critical extension.
 	unusable string
 	sum      [32]byte
 
@@ -154,6 +160,7 @@ func (l *CRL) parseTBS(r *der.Reader) error {
 	if l.Issuer, err = parseName(issuer); err != nil {
 		return err
 	}
+	l.entryIssuer = l.Issuer
 	if l.ThisUpdate, err = r.Time(); err != nil {
 		return err
 	}
@@ -193,6 +200,9 @@ func (l *CRL) parseTBS(r *der.Reader) error {
 				return fmt.Errorf("extension %s: %w", e.OID, err)
 			}
 		}
+	}
+	if l.foreign && !l.indirect {
+		l.refuse("entries of other issuers in a CRL that is not indirect")
 	}
 	return r.End()
 }
@@ -238,7 +248,9 @@ func (l *CRL) parseEntry(list *der.Reader, version int) error {
 					return err
 				}
 			case extCertificateIssuer:
-				l.refuse("indirect CRL")
+				if err := l.readEntryIssuer(e.Value); err != nil {
+					return err
+				}
 			case extInvalidityDate:
 			default:
 				if e.Critical {
@@ -250,13 +262,34 @@ func (l *CRL) parseEntry(list *der.Reader, version int) error {
 			return err
 		}
 	}
-	key := string(serial.Content)
+	key := entryKey(l.entryIssuer, serial.Content)
 	// Of two entries for one certificate the one that cannot be undone stands.
 	if old, ok := l.entries[key]; ok && old.reason != reasonCertificateHold && old.reason != reasonRemoveFromCRL {
 		return nil
 	}
 	l.entries[key] = entry
 	return nil
+}
+
+// readEntryIssuer reads certificateIssuer, which holds for the entries from here on
+// (RFC 5280, 5.3.3).
+func (l *CRL) readEntryIssuer(value []byte) error {
+	list, err := der.NewReader(value, der.DER).Sequence()
+	if err != nil {
+		return err
+	}
+	for !list.Empty() {
+		n, err := list.Next()
+		if err != nil {
+			return err
+		}
+		if n.Is(der.Context, 4) && n.Constructed {
+			l.entryIssuer, err = ParseName(n.Content)
+			l.foreign = true
+			return err
+		}
+	}
+	return &der.SyntaxError{Reason: "certificateIssuer without a directory name"}
 }
 
 func (l *CRL) readExtension(e Extension) error {
@@ -273,7 +306,14 @@ func (l *CRL) readExtension(e Extension) error {
 		l.AuthorityKeyID = keyIdentifier(e.Value)
 	case extDeltaCRL:
 		l.delta = true
+		n, err := r.Integer()
+		if err != nil {
+			return err
+		}
+		l.base = n
+		return r.End()
 	case extIssuingDistributionPoint:
+		l.rawPoint = e.Value
 		return l.readPoint(r)
 	case extIssuerAltName, extFreshestCRL, extAuthorityInfoAccess:
 	default:
@@ -317,9 +357,14 @@ func (l *CRL) readPoint(r *der.Reader) error {
 		case e.Is(der.Context, 2) && on:
 			l.scope = authoritiesOnly
 		case e.Is(der.Context, 3):
-			l.refuse("CRL for some reasons only")
+			bits, _, err := e.BitString()
+			if err != nil {
+				return err
+			}
+			some := readReasons(bits)
+			l.reasons = &some
 		case e.Is(der.Context, 4) && on:
-			l.refuse("indirect CRL")
+			l.indirect = true
 		case e.Is(der.Context, 5) && on:
 			l.refuse("CRL for attribute certificates only")
 		case e.Class != der.Context || e.Tag > 5:
@@ -346,23 +391,4 @@ func (l *CRL) signedBy(issuer *Certificate) error {
 		l.verified[key] = err
 	}
 	return err
-}
-
-// covers tells whether the CRL's scope takes in the certificate.
-func (l *CRL) covers(c *Certificate) bool {
-	if l.scope == usersOnly && c.IsCA || l.scope == authoritiesOnly && !c.IsCA {
-		return false
-	}
-	if l.point == nil {
-		return true
-	}
-	if len(c.points) == 0 {
-		return false
-	}
-	for _, p := range c.points {
-		if !p.indirect && (p.names == nil && p.relative == nil || samePoint(p, *l.point, l.Issuer.Raw)) {
-			return true
-		}
-	}
-	return false
 }

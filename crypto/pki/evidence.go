@@ -74,6 +74,9 @@ type Question struct {
 	// that are valid under the same anchor: after a change of keys they sign
 	// the evidence for certificates signed by the old key. Nil: there are none.
 	Alternates func() []*Certificate
+	// Authorities gives the certificates of a name that are valid under the same anchor:
+	// they sign indirect CRLs. Nil: there are none.
+	Authorities func(Name) []*Certificate
 	// Issued gives the certificates at hand that name Issuer as theirs. Nil: there are
 	// none.
 	Issued func() []*Certificate

@@ -261,8 +261,11 @@ func keyIdentifier(value []byte) []byte {
 type distributionPoint struct {
 	names    [][]byte // encoded GeneralNames of fullName
 	relative []byte   // contents of nameRelativeToCRLIssuer
-	reasons  bool     // some reasons only
+	reasons  *reasons // for some reasons only; nil: for all
 	indirect bool     // cRLIssuer is named
+	// issuers are the directory names of cRLIssuer, issuerNames they as GeneralNames.
+	issuers     []Name
+	issuerNames [][]byte
 }
 
 func readDistributionPoints(value []byte) ([]distributionPoint, error) {
@@ -290,11 +293,37 @@ func readDistributionPoints(value []byte) ([]distributionPoint, error) {
 				return nil, err
 			}
 		}
-		if _, p.reasons, err = s.Optional(der.Context, 1); err != nil {
+		some, ok, err := s.Optional(der.Context, 1)
+		if err != nil {
 			return nil, err
 		}
-		if _, p.indirect, err = s.Optional(der.Context, 2); err != nil {
+		if ok {
+			bits, _, err := some.BitString()
+			if err != nil {
+				return nil, err
+			}
+			set := readReasons(bits)
+			p.reasons = &set
+		}
+		by, ok, err := s.Optional(der.Context, 2)
+		if err != nil {
 			return nil, err
+		}
+		if p.indirect = ok; ok {
+			for in := s.Inside(by); !in.Empty(); {
+				n, err := in.Next()
+				if err != nil {
+					return nil, err
+				}
+				if !n.Is(der.Context, 4) || !n.Constructed {
+					continue
+				}
+				name, err := ParseName(n.Content)
+				if err != nil {
+					return nil, err
+				}
+				p.issuers, p.issuerNames = append(p.issuers, name), append(p.issuerNames, n.Raw)
+			}
 		}
 		if err := s.End(); err != nil {
 			return nil, err

@@ -178,7 +178,7 @@ func (b *builder) extend(chain []*Certificate) bool {
 		return false
 	}
 	last := chain[len(chain)-1]
-	if b.store.IsAnchor(last) {
+	if b.store.IsAnchorAt(last, b.o.At) {
 		p := b.judge(chain)
 		b.note(p)
 		return p.Outcome == ValidPath
@@ -189,7 +189,7 @@ func (b *builder) extend(chain []*Certificate) bool {
 		}) {
 			continue
 		}
-		if !b.store.IsAnchor(issuer) && !issuer.SelfIssued() && intermediates(chain) >= b.maxIntermediates() {
+		if !b.store.IsAnchorAt(issuer, b.o.At) && !issuer.SelfIssued() && intermediates(chain) >= b.maxIntermediates() {
 			b.note(Path{Outcome: ConstraintsFailure, Detail: "chain is too long"})
 			continue
 		}
@@ -256,7 +256,7 @@ func (b *builder) candidates(c *Certificate) []*Certificate {
 			n = 2
 		}
 		n *= 2
-		if !b.store.IsAnchor(x) {
+		if !b.store.IsAnchorAt(x, b.o.At) {
 			n++
 		}
 		return n
@@ -456,7 +456,8 @@ func (b *builder) revocation(chain []*Certificate) Path {
 func (b *builder) question(chain []*Certificate, i int) Question {
 	q := Question{Certificate: chain[i], Issuer: chain[i+1], At: b.o.At, Known: b.o.Known, Freshness: b.o.Freshness}
 	if b.nesting < maxNesting {
-		q.Alternates = func() []*Certificate { return b.alternates(chain, i+1) }
+		q.Alternates = func() []*Certificate { return b.alternates(chain, chain[i+1].Subject, chain[i+1].RawSPKI) }
+		q.Authorities = func(name Name) []*Certificate { return b.alternates(chain, name, nil) }
 	}
 	return q
 }
@@ -483,18 +484,18 @@ func severity(o Outcome) int {
 	return 0
 }
 
-// alternates finds other certificates of the name of chain[at] that are valid
-// under the same anchor and may sign CRLs.
-func (b *builder) alternates(chain []*Certificate, at int) []*Certificate {
-	issuer, anchor := chain[at], chain[len(chain)-1]
+// alternates finds the certificates of a name, with other keys than but, that are valid
+// under the anchor of the chain and may sign CRLs.
+func (b *builder) alternates(chain []*Certificate, name Name, but []byte) []*Certificate {
+	anchor := chain[len(chain)-1]
 	var out []*Certificate
 	var pool []*Certificate
 	if b.store != nil {
-		pool = append(pool, b.store.bySubject[issuer.Subject.key]...)
+		pool = append(pool, b.store.bySubject[name.key]...)
 	}
-	pool = append(pool, b.material[issuer.Subject.key]...)
+	pool = append(pool, b.material[name.key]...)
 	for _, c := range pool {
-		if len(out) == 4 || bytes.Equal(c.RawSPKI, issuer.RawSPKI) || !mayCRL(c) {
+		if len(out) == 4 || bytes.Equal(c.RawSPKI, but) || !mayCRL(c) {
 			continue
 		}
 		sub := newBuilder(b.store, b.o)

@@ -169,8 +169,11 @@ func TestCRLs(t *testing.T) {
 		{"unknown critical extension", p.CA, func(l *issue.List) {
 			l.Extra = []pki.Extension{{OID: "1.2.804.99.1", Critical: true, Value: der.Null()}}
 		}, pki.NoRevocationEvidence},
-		{"indirect", p.CA, func(l *issue.List) {
+		{"the issuer's own, for others too", p.CA, func(l *issue.List) {
 			l.Extra = []pki.Extension{{OID: "2.5.29.28", Critical: true, Value: der.Sequence(der.Implicit(4, []byte{0xff}))}}
+		}, pki.ValidPath},
+		{"for some reasons", p.CA, func(l *issue.List) {
+			l.Extra = []pki.Extension{{OID: "2.5.29.28", Critical: true, Value: der.Sequence(der.Implicit(3, []byte{5, 0x60}))}}
 		}, pki.NoRevocationEvidence},
 		{"authorities only", p.CA, func(l *issue.List) {
 			l.Extra = []pki.Extension{{OID: "2.5.29.28", Critical: true, Value: der.Sequence(der.Implicit(2, []byte{0xff}))}}
@@ -193,6 +196,55 @@ func TestCRLs(t *testing.T) {
 			t.Fatal(err)
 		}
 		store := pki.NewStore([]*pki.Certificate{p.Root.Certificate}, []*pki.Certificate{p.CA.Certificate}, []*pki.CRL{rootCRL, crl})
+		if got := store.Validate(s, pki.PathOptions{At: p.At}); got.Outcome != c.want {
+			t.Errorf("%s: %d (%s), want %d", c.name, got.Outcome, got.Detail, c.want)
+		}
+	}
+}
+
+// TestDelta: a delta CRL changes a full one of the same scope, and nothing else.
+func TestDelta(t *testing.T) {
+	t.Parallel()
+	p := pkitest.New(t)
+	s := p.Person("A", "00013480", "2222222222").Certificate
+	rootCRL := p.CRLs()[0]
+	list := func(number int64, base int64, from, until time.Duration, reason int, extra ...pki.Extension) *pki.CRL {
+		l := issue.List{Number: big.NewInt(number), ThisUpdate: p.At.Add(from), NextUpdate: p.At.Add(until), Extra: extra}
+		if base > 0 {
+			l.Extra = append(l.Extra, pki.Extension{OID: "2.5.29.27", Critical: true, Value: der.Int(base)})
+		}
+		if reason >= 0 {
+			l.Revoked = []issue.Revocation{{Serial: s.Serial, At: p.At.Add(-time.Hour), Reason: reason}}
+		}
+		crl, err := issue.CRL(rand.Reader, p.CA, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return crl
+	}
+	users := pki.Extension{OID: "2.5.29.28", Critical: true, Value: der.Sequence(der.Implicit(1, []byte{0xff}))}
+	const h = time.Hour
+	full, expired := list(5, 0, -3*h, h, -1), list(5, 0, -3*h, -h, -1)
+	held := list(5, 0, -3*h, h, 6)
+	for _, c := range []struct {
+		name  string
+		lists []*pki.CRL
+		want  pki.Outcome
+	}{
+		{"nothing new", []*pki.CRL{full, list(6, 5, -h, h, -1)}, pki.ValidPath},
+		{"revoked since", []*pki.CRL{full, list(6, 5, -h, h, 1)}, pki.CertificateRevoked},
+		{"held since", []*pki.CRL{full, list(6, 5, -h, h, 6)}, pki.CertificateHeld},
+		{"hold lifted", []*pki.CRL{held, list(6, 5, -h, h, 8)}, pki.ValidPath},
+		{"hold lifted, and again", []*pki.CRL{held, list(6, 5, -2*h, h, 8), list(7, 5, -h, h, 6)}, pki.CertificateHeld},
+		{"hold lifted by a delta that has expired", []*pki.CRL{held, list(6, 5, -2*h, -h, 8)}, pki.CertificateHeld},
+		{"hold lifted by a delta of another scope", []*pki.CRL{held, list(6, 5, -h, h, 8, users)}, pki.CertificateHeld},
+		{"hold lifted by a delta over a later list", []*pki.CRL{held, list(9, 8, -h, h, 8)}, pki.CertificateHeld},
+		{"hold lifted by an older delta", []*pki.CRL{held, list(4, 3, -h, h, 8)}, pki.CertificateHeld},
+		{"base that has expired", []*pki.CRL{expired, list(6, 5, -h, h, -1)}, pki.ValidPath},
+		{"base alone that has expired", []*pki.CRL{expired}, pki.NoRevocationEvidence},
+		{"alone", []*pki.CRL{list(6, 5, -h, h, -1)}, pki.NoRevocationEvidence},
+	} {
+		store := pki.NewStore([]*pki.Certificate{p.Root.Certificate}, []*pki.Certificate{p.CA.Certificate}, append(c.lists, rootCRL))
 		if got := store.Validate(s, pki.PathOptions{At: p.At}); got.Outcome != c.want {
 			t.Errorf("%s: %d (%s), want %d", c.name, got.Outcome, got.Detail, c.want)
 		}

@@ -13,6 +13,7 @@ type Store struct {
 	crls              []*CRL
 
 	anchored  map[[32]byte]bool
+	terms     map[[32]byte][]Anchor     // of the anchors that are not for ever
 	bySubject map[string][]*Certificate // anchors first
 	byIssuer  map[string][]*Certificate
 	byKeyID   map[string][]*Certificate
@@ -77,7 +78,7 @@ func (s *Store) With(material []*Certificate, crls []*CRL) *Store {
 		return NewStore(nil, material, crls)
 	}
 	more := NewStore(s.anchors, slices.Concat(s.material, material), slices.Concat(s.crls, crls))
-	more.memory, more.other = s.memory, s.other
+	more.memory, more.other, more.terms = s.memory, s.other, s.terms
 	return more
 }
 
@@ -92,7 +93,7 @@ func (s *Store) WithEvidence(more ...Evidence) *Store {
 	return &next
 }
 
-// Anchors gives the trust anchors. The slice must not be changed.
+// Anchors gives the trust anchors of all times. The slice must not be changed.
 func (s *Store) Anchors() []*Certificate {
 	if s == nil {
 		return nil
@@ -116,7 +117,7 @@ func (s *Store) CRLs() []*CRL {
 	return s.crls
 }
 
-// IsAnchor tells whether c is a trust anchor, byte for byte.
+// IsAnchor tells whether c is a trust anchor at any time, byte for byte.
 func (s *Store) IsAnchor(c *Certificate) bool { return s != nil && s.anchored[c.sum] }
 
 // FindSerial gives the certificates of an issuer and serial number (its contents
@@ -147,7 +148,15 @@ func (s *Store) Revocation(q Question) Answer {
 	if s == nil {
 		return Answer{Detail: "no CRL of the issuer"}
 	}
-	return ask(append([]Evidence{s.lists[q.Certificate.Issuer.key]}, s.other...), q)
+	lists := s.lists[q.Certificate.Issuer.key]
+	for _, p := range q.Certificate.points {
+		for _, n := range p.issuers {
+			if !n.Same(q.Certificate.Issuer) {
+				lists = append(lists[:len(lists):len(lists)], s.lists[n.key]...)
+			}
+		}
+	}
+	return ask(append([]Evidence{lists}, s.other...), q)
 }
 
 // Piece gives the encoded CRL or BasicOCSPResponse that a reference names, or nil.

@@ -146,3 +146,25 @@ func TestRequestKEP(t *testing.T) {
 		t.Error("encoded otherwise")
 	}
 }
+
+// FuzzParseRequest: what is read is written again, and nothing breaks.
+func FuzzParseRequest(f *testing.F) {
+	d := algorithm.DigestByOID(algorithm.SHA256)
+	q, err := NewRequest(strings.NewReader("12345678"), d, hashed(d, nil, message))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(q.Encode())
+	q.Policy, q.Nonce = "1.2.3", nil
+	f.Add(q.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		q, err := ParseRequest(b)
+		if err != nil {
+			return
+		}
+		again, err := ParseRequest(q.Encode())
+		if err != nil || again.Policy != q.Policy || !bytes.Equal(again.Imprint, q.Imprint) || (again.Nonce == nil) != (q.Nonce == nil) {
+			t.Fatalf("%v %+v, was %+v", err, again, q)
+		}
+	})
+}

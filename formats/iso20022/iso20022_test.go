@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func TestGood(t *testing.T) {
 		{Record: 1, Number: "1", Date: "2026-01-15", Amount: 123456, PaymentID: "GW-20260115-0001-1", EndToEndID: "E1", Instructed: "1"},
 		{Record: 2, Number: "2", Date: "2026-01-15", Amount: 50000, PaymentID: "GW-20260115-0001-1", EndToEndID: "E2", Instructed: "2"},
 	}
-	if !slices.Equal(entries, want) {
+	if !reflect.DeepEqual(entries, want) {
 		t.Errorf("%+v", entries)
 	}
 }
@@ -187,7 +188,7 @@ func TestEveryRuleIsTested(t *testing.T) {
 			t.Errorf("%s: without title or citation", r.ID)
 		}
 	}
-	for _, id := range []string{ruleXML, ruleSchema, ruleUnsafe, ruleEncoding, ruleLimit} {
+	for _, id := range []string{RuleXML, ruleSchema, ruleUnsafe, ruleEncoding, RuleLimit} {
 		if !slices.ContainsFunc(cases, func(c testCase) bool { return c.rule == id }) {
 			t.Errorf("no case %q", id)
 		}
@@ -238,7 +239,7 @@ func TestTooManyRecords(t *testing.T) {
 	t.Parallel()
 	var found []formats.Finding
 	Check(&formats.Context{At: noon}, section(good(t)), Options{MaxRecords: 1}, func(f formats.Finding) { found = append(found, f) })
-	if len(found) != 1 || found[0].Rule != ruleLimit || found[0].Record != 2 {
+	if len(found) != 1 || found[0].Rule != RuleLimit || found[0].Record != 2 {
 		t.Errorf("%+v", found)
 	}
 }

@@ -42,7 +42,7 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 		add(formats.Finding{Rule: ruleSchema, Message: formats.Text{UK: "Внутрішня помилка схеми. Повідомте адміністратора.", EN: "Internal fault of the schema. Tell the administrator."}})
 		return nil, nil
 	}
-	problems, sound := validate(engine, o.Message, open(doc), doc.Size(), o.MaxFindings)
+	problems, sound := validate(engine, o.Message, Open(doc), doc.Size(), o.MaxFindings)
 	r := &reader{options: o, context: c, add: add}
 	r.checker = payment.Checker{Run: kind.Run{Context: c, Add: add, Field: func(path string) string { return FieldOf(o.Message, path) }}}
 	if len(problems) > 0 {
@@ -50,7 +50,7 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 		r.add = func(formats.Finding) {}
 		r.quoteOnly = true
 	}
-	readErr := r.read(io.LimitReader(open(doc), sound))
+	readErr := r.read(io.LimitReader(Open(doc), sound))
 	for _, p := range problems {
 		if strings.HasPrefix(p.finding.Field, "CdtTrfTxInf") {
 			p.finding.Record = r.recordAt(p.line, p.column)
@@ -72,9 +72,9 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 
 var declared1251 = regexp.MustCompile(`(?i)^<\?xml\s[^>]*encoding\s*=\s*["']windows-1251["'][^>]*\?>`)
 
-// open gives the XML of doc as UTF-8. A document that declares windows-1251 is
+// Open gives the XML of doc as UTF-8. A document that declares windows-1251 is
 // decoded and loses its declaration.
-func open(doc *io.SectionReader) io.Reader {
+func Open(doc *io.SectionReader) io.Reader {
 	head := make([]byte, 256)
 	n, _ := doc.ReadAt(head, 0)
 	if m := declared1251.Find(head[:n]); m != nil {
@@ -89,13 +89,13 @@ func Unreadable(doc *io.SectionReader) formats.Finding {
 	if n, _ := doc.ReadAt(head, 0); n == 2 && (head[0] == 0xFE && head[1] == 0xFF || head[0] == 0xFF && head[1] == 0xFE) {
 		return formats.Finding{Rule: ruleEncoding, Message: textEncoding}
 	}
-	return formats.Finding{Rule: ruleXML, Message: textXML}
+	return formats.Finding{Rule: RuleXML, Message: TextXML}
 }
 
 // Root is the namespace and name of the document's root element; ok is false if
 // it does not begin as XML.
 func Root(doc *io.SectionReader) (space, local string, ok bool) {
-	d := xml.NewDecoder(io.LimitReader(open(doc), 64<<10))
+	d := xml.NewDecoder(io.LimitReader(Open(doc), 64<<10))
 	// Only the names are wanted; Check says what is wrong with the encoding.
 	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	for {
@@ -214,18 +214,18 @@ func (r *reader) read(from io.Reader) *formats.Finding {
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.Is(err, errAside):
-			return &formats.Finding{Rule: ruleLimit, Message: formats.Text{UK: "Файл XML містить задовгий коментар. Вилучіть його.", EN: "The XML has a comment that is too long. Remove it."}}
+			return &formats.Finding{Rule: RuleLimit, Message: formats.Text{UK: "Файл XML містить задовгий коментар. Вилучіть його.", EN: "The XML has a comment that is too long. Remove it."}}
 		case errors.Is(err, errDTD):
 			return &formats.Finding{Rule: ruleUnsafe, Message: formats.Text{UK: "Файл містить DTD. Вивантажте його без DTD.", EN: "The file has a DTD. Export it without one."}}
 		case errors.Is(err, errProcess):
 			return &formats.Finding{Rule: ruleUnsafe, Message: formats.Text{UK: "Файл містить інструкції обробки XML. Вивантажте його без них.", EN: "The file has XML processing instructions. Export it without them."}}
 		case err != nil:
-			return &formats.Finding{Rule: ruleXML, Message: textXML}
+			return &formats.Finding{Rule: RuleXML, Message: TextXML}
 		}
 		switch t {
 		case startTag:
 			if len(r.depths) > 64 {
-				return &formats.Finding{Rule: ruleXML, Message: textXML}
+				return &formats.Finding{Rule: RuleXML, Message: TextXML}
 			}
 			r.depths = append(r.depths, len(r.path))
 			r.path = append(append(r.path, '/'), s.name...)
@@ -255,7 +255,7 @@ func (r *reader) start(s *scanner, at position) *formats.Finding {
 		r.pay = &paymentInfo{}
 	case len(r.depths) == 4 && r.pay != nil && r.named(4, "CdtTrfTxInf"):
 		if r.records++; r.records > r.options.MaxRecords {
-			return &formats.Finding{Rule: ruleLimit, Record: r.records, Message: formats.Textf("Платежів більше, ніж дозволено (%d). Поділіть файл.", "There are more payments than allowed (%d). Split the file.", r.options.MaxRecords)}
+			return &formats.Finding{Rule: RuleLimit, Record: r.records, Message: formats.Textf("Платежів більше, ніж дозволено (%d). Поділіть файл.", "There are more payments than allowed (%d). Split the file.", r.options.MaxRecords)}
 		}
 		r.one.reset()
 		r.tx = &r.one

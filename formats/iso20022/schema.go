@@ -93,7 +93,7 @@ func Validate(message string, doc *io.SectionReader) []formats.Finding {
 	if err != nil {
 		return []formats.Finding{{Rule: ruleSchema, Message: formats.Text{UK: "Схеми цього повідомлення немає.", EN: "There is no schema of this message."}}}
 	}
-	problems, _ := validate(engine, message, open(doc), doc.Size(), formats.DefaultFindings)
+	problems, _ := validate(engine, message, Open(doc), doc.Size(), formats.DefaultFindings)
 	var list []formats.Finding
 	for _, p := range problems {
 		list = append(list, p.finding)
@@ -103,11 +103,11 @@ func Validate(message string, doc *io.SectionReader) []formats.Finding {
 
 // The rules of the XML itself. IDs are never reused.
 const (
-	ruleXML      = "XML-001" // not well-formed, or cut
+	RuleXML      = "XML-001" // not well-formed, or cut
 	ruleSchema   = "XML-002" // does not follow the schema
 	ruleUnsafe   = "XML-003" // DTD, entity, processing instruction
 	ruleEncoding = "XML-004" // not UTF-8
-	ruleLimit    = "XML-005" // too deep, too long, too many
+	RuleLimit    = "XML-005" // too deep, too long, too many
 )
 
 // problem is one complaint of the schema, with its place.
@@ -137,7 +137,7 @@ func validate(engine *xsd.Engine, message string, r io.Reader, size int64, limit
 	for _, err := range xsderrors.Flatten(err) {
 		var e *xsderrors.Error
 		if !errors.As(err, &e) {
-			list = append(list, problem{finding: formats.Finding{Rule: ruleXML, Message: textXML}})
+			list = append(list, problem{finding: formats.Finding{Rule: RuleXML, Message: TextXML}})
 			continue
 		}
 		p := problem{line: e.Line(), column: e.Column()}
@@ -146,7 +146,7 @@ func validate(engine *xsd.Engine, message string, r io.Reader, size int64, limit
 		if p.finding.Field == "PmtInf/ReqdExctnDt" {
 			p.finding.Path = "value_date"
 		}
-		p.finding.Rule, p.finding.Message = explain(e, message)
+		p.finding.Rule, p.finding.Message = Explain(e, message)
 		list = append(list, p)
 	}
 	return list, counted.n
@@ -164,7 +164,8 @@ func (c *counter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-var textXML = formats.Text{
+// TextXML says that the XML is damaged.
+var TextXML = formats.Text{
 	UK: "Файл XML пошкоджено або обрізано. Вивантажте його ще раз і надішліть повністю.",
 	EN: "The XML is damaged or cut. Export it again and send the whole file.",
 }
@@ -174,16 +175,18 @@ var textEncoding = formats.Text{
 	EN: "The file must be XML 1.0 in UTF-8 (or windows-1251 if it says so).",
 }
 
-func explain(e *xsderrors.Error, message string) (rule string, m formats.Text) {
+// Explain is the finding that a complaint of the schema engine makes: the rule
+// and what the sender has to do. Message names the schema.
+func Explain(e *xsderrors.Error, message string) (rule string, m formats.Text) {
 	switch e.Code() {
 	case xsderrors.CodeUnsupportedDTD, xsderrors.CodeUnsupportedExternal, xsderrors.CodeUnsupportedEntity:
 		return ruleUnsafe, formats.Text{UK: "Файл містить DTD або сутності XML. Їх не дозволено: вивантажте файл без них.", EN: "The file has a DTD or XML entities. They are not allowed: export the file without them."}
 	case xsderrors.CodeUnsupportedNonUTF8, xsderrors.CodeUnsupportedXML11:
 		return ruleEncoding, textEncoding
 	case xsderrors.CodeValidationLimit:
-		return ruleLimit, formats.Text{UK: "Файл XML завеликий або надто вкладений.", EN: "The XML is too large or too deeply nested."}
+		return RuleLimit, formats.Text{UK: "Файл XML завеликий або надто вкладений.", EN: "The XML is too large or too deeply nested."}
 	case xsderrors.CodeValidationXML:
-		return ruleXML, textXML
+		return RuleXML, TextXML
 	case xsderrors.CodeValidationRoot:
 		return ruleSchema, formats.Text{UK: "Це не повідомлення " + message + ".", EN: "This is not a " + message + " message."}
 	case xsderrors.CodeValidationFacet, xsderrors.CodeValidationType, xsderrors.CodeValidationText, xsderrors.CodeValidationNil:

@@ -19,6 +19,10 @@ type Kind struct {
 	ID     formats.Kind
 	Title  formats.Text
 	Fields []Field
+	Rules  []Rule // for people; empty where the package of the kind lists them itself
+	Basis  string // the order that knows such a document
+	Root   string // names of the document and of a record in canonical XML; empty: it has none
+	Line   string
 
 	// Start begins the check of one document.
 	Start func(Run) Checker
@@ -27,11 +31,19 @@ type Kind struct {
 // Field is one canonical field of a record.
 type Field struct {
 	Path string // as number, payee.iban
-	Type string // a type of package profile: text, date, money, iban, ...
+	Type string // text, date, money, iban, ... (Definition)
+
+	// The rest is for canonical layouts and descriptions.
+	Max      int
+	Values   []string
+	Required bool
+	Header   bool   // belongs to the document: the same in each of its records
+	DBF      string // name in the canonical DBF
+	Title    formats.Text
 }
 
 // Money says whether the field is a sum, in kopecks. All others are texts.
-func (f *Field) Money() bool { return f.Type == "money" }
+func (f *Field) Money() bool { return f.Type == "money" || f.Type == "change" }
 
 // Paths are the paths of the fields, in their order.
 func (k *Kind) Paths() []string {

@@ -14,6 +14,7 @@ type Checker struct {
 	seen    kind.Seen // payer, day and number
 	said    []string
 	entries []formats.Entry
+	ledger  *kind.Ledger
 	order   Order
 
 	// The rule and order of the moment, for the one function that rules report to.
@@ -49,6 +50,19 @@ func (c *Checker) Check(r kind.Record, said ...string) {
 		}
 	}
 	c.unique(o)
+	if c.Context.Prior != nil {
+		c.before(o)
+	}
+}
+
+// before holds o to what was accepted before.
+func (c *Checker) before(o *Order) {
+	if c.ledger == nil {
+		c.ledger = &kind.Ledger{Prior: c.Context.Prior}
+	}
+	named := func(r kind.Rule, path string, m formats.Text) { c.report(r.ID, r.Severity, o.Record, path, m) }
+	c.ledger.Documents("documents", o.Documents, named)
+	c.ledger.Post(o.postings(), named)
 }
 
 func (c *Checker) report(id string, s formats.Severity, record int, path string, m formats.Text) {
@@ -84,6 +98,18 @@ func (c *Checker) unique(o *Order) {
 func (o *Order) Entry() formats.Entry {
 	return formats.Entry{
 		Record: o.Record, Number: o.Number, Date: o.Date, Amount: o.Amount,
-		PaymentID: o.PaymentID, EndToEndID: o.EndToEndID, Instructed: o.Instructed,
+		Postings: o.postings(), PaymentID: o.PaymentID, EndToEndID: o.EndToEndID, Instructed: o.Instructed,
 	}
+}
+
+// postings take the amount from what is open of the commitments that are named.
+func (o *Order) postings() []formats.Posting {
+	var list []formats.Posting
+	if o.Commitment != "" {
+		list = append(list, formats.Posting{Account: kind.PayableAccount(o.Commitment), Amount: -o.Amount, Path: "commitment"})
+	}
+	if o.FinancialCommitment != "" {
+		list = append(list, formats.Posting{Account: kind.FinancialAccount(o.FinancialCommitment), Amount: -o.Amount, Path: "financial_commitment"})
+	}
+	return list
 }

@@ -54,6 +54,12 @@ type Order struct {
 	KKDB   string `json:"kkdb,omitempty"`
 	Budget string `json:"budget,omitempty"`
 
+	// What the payment fulfils, by the numbers of the sender's registers, and the
+	// documents that support it, as submissions or SHA-256s, with commas between.
+	Commitment          string `json:"commitment,omitempty"`
+	FinancialCommitment string `json:"financialCommitment,omitempty"`
+	Documents           string `json:"documents,omitempty"`
+
 	// What an ISO 20022 answer must quote.
 	PaymentID  string `json:"paymentId,omitempty"`
 	EndToEndID string `json:"endToEndId,omitempty"`
@@ -77,6 +83,9 @@ var fields = []struct {
 	{kind.Field{Path: "kkdb", Type: "kkdb"}, func(o *Order) *string { return &o.KKDB }},
 	{kind.Field{Path: "budget", Type: "digits"}, func(o *Order) *string { return &o.Budget }},
 	{kind.Field{Path: "reference", Type: "ref"}, func(o *Order) *string { return &o.EndToEndID }},
+	{kind.Field{Path: "commitment", Type: "ref"}, func(o *Order) *string { return &o.Commitment }},
+	{kind.Field{Path: "financial_commitment", Type: "ref"}, func(o *Order) *string { return &o.FinancialCommitment }},
+	{kind.Field{Path: "documents", Type: "text"}, func(o *Order) *string { return &o.Documents }},
 	{kind.Field{Path: "payer.name", Type: "text"}, func(o *Order) *string { return &o.Payer.Name }},
 	{kind.Field{Path: "payer.code", Type: "code"}, func(o *Order) *string { return &o.Payer.Code }},
 	{kind.Field{Path: "payer.iban", Type: "iban"}, func(o *Order) *string { return &o.Payer.IBAN }},

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"math"
 	"sort"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ var fieldTypes = map[string]parser{
 	"ref":      shaped("літери, цифри та знаки /-?:().,'+ латинкою, до 35", "letters, digits and /-?:().,'+ of the Latin alphabet, at most 35", reference),
 	"code":     anyText,
 	"money":    nil, // has its own way: it is a number
+	"change":   nil, // money with a sign
 	"date":     date,
 	"digits":   shaped("лише цифри", "digits only", func(s string) bool { return ident.Digits(s, len(s)) }),
 	"iban":     shaped("29 знаків: UA і 27 цифр без пробілів", "29 characters: UA and 27 digits, no spaces", ident.IBANShape),
@@ -124,16 +126,32 @@ func date(f *fieldSpec, s string) (string, string, formats.Text) {
 	return "", fieldDate, formats.Textf("Такої дати не існує або її записано не так. Потрібно: %s.", "There is no such date, or it is written in another way. Want: %s.", format)
 }
 
+// isMoney says whether a type is that of a sum.
+func isMoney(t string) bool { return t == "money" || t == "change" }
+
 func amount(f *fieldSpec, s string) (int64, string, formats.Text) {
 	read, uk, en := money.Hryvnias, "цифри, крапка, не більш як два знаки після неї", "digits, a point, at most two digits after it"
 	if f.Unit == "kopeck" {
 		read, uk, en = money.Kopecks, "цілу кількість копійок, самі цифри", "a whole number of kopecks, digits only"
 	}
+	if whole, fraction, ok := strings.Cut(s, "."); ok && f.Decimals > 2 && len(fraction) > 2 && len(fraction) <= f.Decimals {
+		s = whole + "." + fraction[:2] + strings.TrimRight(fraction[2:], "0") // never rounded
+	}
+	least := f.Min
+	negative := false
+	if f.Type == "change" {
+		if s, negative = strings.CutPrefix(s, "-"); f.Min == 0 {
+			least = math.MinInt64
+		}
+	}
 	v, err := read(s)
+	if negative {
+		v = -v
+	}
 	switch {
 	case err != nil:
 		return 0, fieldMoney, formats.Text{UK: "Сума записана неправильно. Потрібно " + uk + ".", EN: "The amount is written wrongly. Want " + en + "."}
-	case v < f.Min || (f.Max > 0 && v > f.Max):
+	case v < least || (f.Max > 0 && v > f.Max):
 		return v, fieldMoney, formats.Text{UK: "Сума менша або більша за дозволену цим макетом.", EN: "The amount is less or more than the layout allows."}
 	}
 	return v, "", formats.Text{}

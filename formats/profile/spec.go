@@ -13,7 +13,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
-	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/formats/jsondoc"
 	"github.com/brama-gateway/brama/formats/text"
 )
 
@@ -34,6 +34,8 @@ type spec struct {
 	Absent    []string       `yaml:"absent"`
 	Rules     []ruleSpec     `yaml:"rules"`
 	FileRules []fileRuleSpec `yaml:"file_rules"`
+	// References hold fields to classifiers and to the sender's register entry.
+	References []referenceSpec `yaml:"references"`
 	// Refuse says why no document of this layout is taken. Such a profile is there
 	// so that the sender is told what to do instead.
 	Refuse formats.Text `yaml:"refuse"`
@@ -44,7 +46,7 @@ type matchSpec struct {
 }
 
 type containerSpec struct {
-	Type        string `yaml:"type"`          // dbf, xml, pdf, fixed, keyvalue, keyed, delimited
+	Type        string `yaml:"type"`          // dbf, xml, pdf, json, fixed, keyvalue, keyed, delimited
 	Versions    []int  `yaml:"versions"`      // dbf: first bytes allowed
 	CharOver255 string `yaml:"char_over_255"` // dbf: "clipper" or nothing
 	Message     string `yaml:"message"`       // xml: pain.001.001.09 or .03
@@ -55,6 +57,7 @@ type containerSpec struct {
 	Header      bool   `yaml:"header"`        // delimited: the first line names the columns
 	Quote       bool   `yaml:"quote"`         // delimited: values may stand in double quotes
 	MaxLine     int    `yaml:"max_line"`      // text: bytes of a line
+	Array       string `yaml:"array"`         // json: the member that holds the records; empty: the document is their array
 }
 
 type charsetSpec struct {
@@ -79,8 +82,9 @@ type fieldSpec struct {
 	Optional bool     `yaml:"optional"` // the field may be missing from the table
 	Max      int64    `yaml:"max"`      // characters; of money: kopecks
 	Min      int64    `yaml:"min"`
-	Pad      int      `yaml:"pad"`  // digits: zeros on the left up to so many
-	Unit     string   `yaml:"unit"` // of money: kopeck or hryvnia
+	Pad      int      `yaml:"pad"`      // digits: zeros on the left up to so many
+	Unit     string   `yaml:"unit"`     // of money: kopeck or hryvnia
+	Decimals int      `yaml:"decimals"` // of money in hryvnias: digits after the point; those beyond two must be zeros
 	Format   string   `yaml:"format"`
 	Values   []string `yaml:"values"`
 	At       int      `yaml:"at"`    // fixed: first byte, from 1
@@ -112,12 +116,31 @@ type ruleSpec struct {
 type fileRuleSpec struct {
 	ID       string       `yaml:"id"`
 	Unique   []string     `yaml:"unique"` // canonical paths whose values together occur once
-	Sum      string       `yaml:"sum"`    // amount
-	Max      int64        `yaml:"max"`    // kopecks
+	Sum      string       `yaml:"sum"`    // a path of money: all records together
+	Max      int64        `yaml:"max"`    // of sum: kopecks, at most
+	Total    string       `yaml:"total"`  // of sum: a path of money that holds the file's total, the same in each record
+	Sorted   []string     `yaml:"sorted"` // canonical paths by which the records come in order
 	Severity string       `yaml:"severity"`
 	Message  formats.Text `yaml:"message"`
 
 	line int
+}
+
+type referenceSpec struct {
+	Field    string       `yaml:"field"` // canonical path
+	List     string       `yaml:"list"`  // a classifier's name, client.accounts or client.edrpou
+	Severity string       `yaml:"severity"`
+	Message  formats.Text `yaml:"message"` // may be left out
+
+	line     int
+	at       int
+	severity formats.Severity
+}
+
+func (r *referenceSpec) UnmarshalYAML(node *yaml.Node) error {
+	type plain referenceSpec
+	r.line = node.Line
+	return node.Decode((*plain)(r))
 }
 
 // names is one name or a list of them.
@@ -307,13 +330,13 @@ var (
 )
 
 // ours are the prefixes of rules that are built in; a profile's own rules take others.
-var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG", "TXT"}
+var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG", "TXT", "JSON", "REF"}
 
 // containers are the types of container.
-var containers = []string{"dbf", "delimited", "fixed", "keyed", "keyvalue", "pdf", "xml"}
+var containers = []string{"dbf", "declar", "delimited", "fixed", "jpeg", "json", "keyed", "keyvalue", "letter", "pdf", "xml"}
 
 // tables are the containers whose records a profile describes field by field.
-func (c containerSpec) table() bool { return c.Type == "dbf" || c.text() }
+func (c containerSpec) table() bool { return c.Type == "dbf" || c.Type == "json" || c.text() }
 
 func (c containerSpec) text() bool { return shapes[c.Type] != 0 }
 
@@ -359,17 +382,23 @@ func (p *Profile) compile(root *yaml.Node) error {
 
 	c := s.Container
 	switch {
-	case c.Type == "xml" && !slices.Contains(iso20022.Messages(), c.Message):
-		return fail(line("container"), "container message %q: unknown; write %s", c.Message, strings.Join(iso20022.Messages(), " or "))
+	case c.Type == "xml" && !slices.Contains(messages(), c.Message):
+		return fail(line("container"), "container message %q: unknown; %s", c.Message, didYouMean(c.Message, messages()))
+	case c.Type == "xml" && (s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != ""):
+		return fail(line("charset"), "charset: an XML says itself how it is encoded; remove it")
 	case c.Type != "xml" && c.Message != "":
 		return fail(line("container"), "container message: only for type xml; remove it")
-	case !c.table() && (len(s.Record) > 0 || s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != "" || len(s.Absent) > 0):
+	case !c.table() && c.canonical() == nil && (len(s.Record) > 0 || s.Charset.Name != "" || s.Charset.Fold != "" || s.Charset.Foreign != "" || len(s.Absent) > 0):
 		return fail(line("container"), "a container of type %s has no charset, record or absent; remove them", c.Type)
 	case c.Type != "dbf" && (len(c.Versions) > 0 || c.CharOver255 != "" || len(s.Charset.FromLDID) > 0):
 		return fail(line("container"), "versions, char_over_255 and from_ldid: only for type dbf; remove them")
 	case !c.text() && (c.CRLF || c.MaxLine != 0), c.Type != "fixed" && c.Length != 0, c.Type != "keyvalue" && c.First != "",
 		c.Type != "delimited" && (c.Separator != "" || c.Header || c.Quote):
 		return fail(line("container"), "crlf and max_line are only for text, length only for fixed, first only for keyvalue, separator, header and quote only for delimited; remove what is not for type %s", c.Type)
+	case c.Type != "json" && c.Array != "":
+		return fail(line("container"), "array: only for type json; remove it")
+	case c.Type == "json" && !strings.EqualFold(s.Charset.Name, "utf-8"):
+		return fail(line("charset"), "charset name %q: JSON is always utf-8; write that", s.Charset.Name)
 	case c.MaxLine < 0 || c.MaxLine > 1<<20 || c.Length < 0 || c.Length > 1<<20:
 		return fail(line("container"), "length, max_line: want at most 1048576 bytes")
 	case c.Type == "delimited" && (len(c.Separator) != 1 || c.Separator[0] < ' ' && c.Separator[0] != '\t' || c.Separator[0] > '~' || c.Separator == `"`):
@@ -377,12 +406,17 @@ func (p *Profile) compile(root *yaml.Node) error {
 	case c.CharOver255 != "" && c.CharOver255 != "clipper":
 		return fail(line("container"), "char_over_255 %q: unknown; write clipper or remove it", c.CharOver255)
 	}
-	if c.Type == "pdf" && (len(s.Rules) > 0 || len(s.FileRules) > 0) {
-		return fail(line("rules"), "a pdf has no records for rules; remove them")
+	if p.records == nil && (len(s.Rules) > 0 || len(s.FileRules) > 0) {
+		return fail(line("rules"), "a container of type %s has no records for rules; remove them", c.Type)
 	}
 	for _, v := range append(slices.Clone(c.Versions), s.Charset.FromLDID...) {
 		if v < 0 || v > 255 {
 			return fail(line("container"), "byte %d: want 0x00 to 0xFF", v)
+		}
+	}
+	if k := c.canonical(); k != nil {
+		if err := p.compileXML(fail, line, k); err != nil {
+			return err
 		}
 	}
 	if c.table() {
@@ -406,6 +440,11 @@ func (p *Profile) compile(root *yaml.Node) error {
 	}
 	if c.text() {
 		if err := p.compileText(fail, line("container")); err != nil {
+			return err
+		}
+	}
+	if c.Type == "json" {
+		if err := p.compileJSON(fail); err != nil {
 			return err
 		}
 	}
@@ -480,7 +519,7 @@ func (p *Profile) compileFields(fail failer) error {
 			}
 		}
 		switch {
-		case f.Check && (f.To != "" || f.Type == "money" || f.Type == "text"):
+		case f.Check && (f.To != "" || isMoney(f.Type) || f.Type == "text"):
 			return fail(f.line, "check: such a field has no \"to\" and a type that can be checked; remove one of them")
 		case f.To == "" && len(f.Values) == 0 && !f.Check:
 			return fail(f.line, "to: missing; write a canonical path, or values, or ignore: true")
@@ -488,10 +527,12 @@ func (p *Profile) compileFields(fail failer) error {
 			return fail(f.line, "to %q: no such path; %s", f.To, didYouMean(f.To, p.records.Paths()))
 		case f.To != "" && p.fields[f.To] != "":
 			return fail(f.line, "to %q: filled twice", f.To)
-		case f.To != "" && p.records.Fields[f.at].Money() != (f.Type == "money"), f.To == "" && f.Type == "money":
+		case f.To != "" && p.records.Fields[f.at].Money() != isMoney(f.Type), f.To == "" && isMoney(f.Type):
 			return fail(f.line, "type %q: a path of a sum, and only such a one, is money", f.Type)
-		case f.Type == "money" && f.Unit != "kopeck" && f.Unit != "hryvnia":
+		case isMoney(f.Type) && f.Unit != "kopeck" && f.Unit != "hryvnia":
 			return fail(f.line, "unit %q: write kopeck or hryvnia", f.Unit)
+		case f.Decimals != 0 && (f.Unit != "hryvnia" || f.Decimals < 3 || f.Decimals > 9):
+			return fail(f.line, "decimals %d: only for money in hryvnias, from 3 to 9", f.Decimals)
 		case f.Type == "code" && len(f.Values) == 0:
 			return fail(f.line, "values: missing; list the values that the code may have")
 		case f.Type == "date" && f.Format != "" && slices.ContainsFunc(strings.Split(f.Format, "|"), func(s string) bool { return dateFormats[s] == "" }):
@@ -545,6 +586,24 @@ func (p *Profile) bankOf(path string) int {
 		return -1
 	}
 	return p.records.Index(party + ".mfo")
+}
+
+// compileJSON prepares the reading of a JSON container.
+func (p *Profile) compileJSON(fail failer) error {
+	p.json = jsondoc.Options{Array: p.spec.Container.Array, MaxRecords: p.spec.Limits.MaxRecords}
+	for i := range p.spec.Record {
+		f := &p.spec.Record[i]
+		if f.At != 0 || f.Len != 0 || f.Align != "" {
+			return fail(f.line, "at, len, align: only for a container of type fixed; remove them")
+		}
+		for _, src := range f.Src {
+			if strings.HasPrefix(src, "/") && p.json.Array == "" {
+				return fail(f.line, "src %q: a member of the document (with a slash) needs container array", src)
+			}
+			p.json.Members = append(p.json.Members, src)
+		}
+	}
+	return nil
 }
 
 // compileText prepares the reading of a text container.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -63,8 +64,24 @@ func (f *fake) DisableClient(ctx context.Context, id client.ID, reason string) e
 	return f.call(ctx, "disable %s %q", id, reason)
 }
 
+func (f *fake) Ask(ctx context.Context, id client.ID, document bool, name string) (gateway.Standing, error) {
+	return gateway.Standing{OK: true, Open: 5}, f.call(ctx, "ask %s %v %q", id, document, name)
+}
+
 func (f *fake) Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error) {
 	return &gateway.DayReport{Day: day}, f.call(ctx, "day %s %v", day, closed)
+}
+
+func (f *fake) Classifiers(ctx context.Context) ([]ClassifierRow, error) {
+	return nil, f.call(ctx, "classifiers")
+}
+
+func (f *fake) Classifier(ctx context.Context, name string) ([]classifier.Entry, error) {
+	return []classifier.Entry{{Code: "2273"}}, f.call(ctx, "classifier %s", name)
+}
+
+func (f *fake) ImportClassifier(ctx context.Context, name string, entries []classifier.Entry, from string) (ClassifierRow, error) {
+	return ClassifierRow{Name: name, Entries: len(entries)}, f.call(ctx, "import %s %+v %s", name, entries, from)
 }
 
 func (f *fake) SpoolList(ctx context.Context, filter Filter) ([]Row, error) {
@@ -89,6 +106,10 @@ func (f *fake) SpoolRelease(ctx context.Context, id spool.ID, reason string) err
 
 func (f *fake) PutStatement(ctx context.Context, id client.ID, name string, kind formats.Kind, content []byte) (spool.ID, error) {
 	return 42, f.call(ctx, "statement %s %q %s %q", id, name, kind, content)
+}
+
+func (f *fake) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
+	return []byte("PK"), f.call(ctx, "evidence %s", id)
 }
 
 // serve runs a Server on a socket for the length of the test.
@@ -142,6 +163,12 @@ func TestCalls(t *testing.T) {
 	status, err := c.Status(ctx)
 	check("status", err, status, f.status)
 	check("reload", c.Reload(ctx), nil, nil)
+	lists, err := c.Classifiers(ctx)
+	check("classifiers", err, lists, []ClassifierRow{})
+	codes, err := c.Classifier(ctx, "kekv")
+	check("classifier kekv", err, codes, []classifier.Entry{{Code: "2273"}})
+	imported, err := c.ImportClassifier(ctx, "kekv", codes, "2026-01-01")
+	check("import kekv [{Code:2273 Name: From: Until:}] 2026-01-01", err, imported, ClassifierRow{Name: "kekv", Entries: 1})
 	clients, err := c.Clients(ctx)
 	check("clients", err, clients, []ClientRow{})
 	text, err := c.Client(ctx, "demo")
@@ -159,6 +186,11 @@ func TestCalls(t *testing.T) {
 	check(`retry 0000000000007 "r"`, c.SpoolRetry(ctx, 7, "r"), nil, nil)
 	check(`bury 0000000000007 "b"`, c.SpoolBury(ctx, 7, "b"), nil, nil)
 	check(`release 0000000000007 "l"`, c.SpoolRelease(ctx, 7, "l"), nil, nil)
+	pkg, err := c.Evidence(ctx, 7)
+	check("evidence 0000000000007", err, string(pkg), "PK")
+	if s, err := c.Ask(ctx, "demo", false, "commitment/1 &2"); err != nil || !s.OK || s.Open != 5 {
+		t.Errorf("%+v, %v", s, err)
+	}
 	day, err := c.Day(ctx, "2026-03-04", true)
 	check("day 2026-03-04 true", err, day, &gateway.DayReport{Day: "2026-03-04"})
 	id, err := c.PutStatement(ctx, "demo", "виписка 1.txt", formats.Notice, []byte("x"))

@@ -123,6 +123,13 @@ func (c *Client) Clients(ctx context.Context) (rows []ClientRow, err error) {
 	return rows, err
 }
 
+// Ask implements Operator.
+func (c *Client) Ask(ctx context.Context, id client.ID, document bool, name string) (s gateway.Standing, err error) {
+	q := url.Values{"document": {strconv.FormatBool(document)}, "name": {name}}
+	err = c.call(ctx, "GET", "/v1/clients/"+url.PathEscape(string(id))+"/ledger?"+q.Encode(), nil, &s)
+	return s, err
+}
+
 // Client implements Operator.
 func (c *Client) Client(ctx context.Context, id client.ID) (string, error) {
 	var y yamlText
@@ -201,4 +208,13 @@ func (c *Client) PutStatement(ctx context.Context, id client.ID, name string, ki
 	}
 	err := c.call(ctx, "POST", path, content, &a)
 	return a.ID, err
+}
+
+// Evidence implements Operator.
+func (c *Client) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
+	var out struct {
+		Package []byte `json:"package"`
+	}
+	err := c.call(ctx, "GET", "/v1/spool/"+id.String()+"/evidence", nil, &out)
+	return out.Package, err
 }

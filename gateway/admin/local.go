@@ -93,6 +93,11 @@ func (l *Local) Clients(context.Context) ([]ClientRow, error) {
 	return rows, nil
 }
 
+// Ask implements Operator.
+func (l *Local) Ask(ctx context.Context, id client.ID, document bool, name string) (gateway.Standing, error) {
+	return l.Core.Ask(ctx, id, document, name)
+}
+
 // Client implements Operator.
 func (l *Local) Client(_ context.Context, id client.ID) (string, error) {
 	e := l.Core.Register().ByID(id)
@@ -291,4 +296,13 @@ func (l *Local) PutStatement(ctx context.Context, id client.ID, name string, kin
 		err = fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return out, err
+}
+
+// Evidence implements Operator.
+func (l *Local) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
+	b, err := l.Core.Evidence(ctx, id)
+	if errors.Is(err, gateway.ErrNoEvidence) {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return b, err
 }

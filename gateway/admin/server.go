@@ -100,6 +100,10 @@ func (s *Server) handler(self uint32) http.Handler {
 		}
 		return list(op.ApplyClients(r.Context(), in.Files, in.DryRun))
 	})
+	handle("GET /v1/clients/{id}/ledger", func(r *http.Request) (any, error) {
+		q := r.URL.Query()
+		return op.Ask(r.Context(), client.ID(r.PathValue("id")), q.Get("document") == "true", q.Get("name"))
+	})
 	handle("POST /v1/clients/{id}/disable", func(r *http.Request) (any, error) {
 		var in reasonRequest
 		if err := read(r, &in); err != nil {
@@ -114,6 +118,18 @@ func (s *Server) handler(self uint32) http.Handler {
 		}
 		id, err := op.PutStatement(r.Context(), client.ID(r.PathValue("id")), r.URL.Query().Get("name"), formats.Kind(r.URL.Query().Get("kind")), content)
 		return idAnswer{id}, err
+	})
+
+	handle("GET /v1/classifiers", func(r *http.Request) (any, error) { return list(op.Classifiers(r.Context())) })
+	handle("GET /v1/classifiers/{name}", func(r *http.Request) (any, error) {
+		return list(op.Classifier(r.Context(), r.PathValue("name")))
+	})
+	handle("POST /v1/classifiers/{name}", func(r *http.Request) (any, error) {
+		var in classifierRequest
+		if err := read(r, &in); err != nil {
+			return nil, err
+		}
+		return op.ImportClassifier(r.Context(), r.PathValue("name"), in.Entries, in.From)
 	})
 
 	handle("GET /v1/day", func(r *http.Request) (any, error) {
@@ -133,6 +149,14 @@ func (s *Server) handler(self uint32) http.Handler {
 			return nil, err
 		}
 		return op.SpoolShow(r.Context(), id)
+	})
+	handle("GET /v1/spool/{id}/evidence", func(r *http.Request) (any, error) {
+		id, err := itemID(r)
+		if err != nil {
+			return nil, err
+		}
+		b, err := op.Evidence(r.Context(), id)
+		return map[string][]byte{"package": b}, err
 	})
 	for verb, act := range map[string]func(context.Context, spool.ID, string) error{
 		"retry": op.SpoolRetry, "bury": op.SpoolBury, "release": op.SpoolRelease,

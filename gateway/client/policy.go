@@ -34,7 +34,7 @@ func (e *Entry) MayUse(profile string) bool {
 
 // PolicyFor says which signatures a document of kind needs: the entry's policy of
 // the kind, else that of "*", else the gateway's own: head and accountant for a
-// payment instruction, one signatory for anything else. Min is never less than
+// kind that binds (formats.Kind.Binding), one signatory for anything else. Min is never less than
 // the roles together, and never 0, but for a policy that the entry has and that
 // demands nothing: it comes back as it is, and package policy refuses by it.
 func (e *Entry) PolicyFor(kind string) Policy {
@@ -43,7 +43,7 @@ func (e *Entry) PolicyFor(kind string) Policy {
 		p, ok = e.Policies["*"]
 	}
 	if !ok {
-		if kind == string(formats.PaymentInstruction) {
+		if formats.Kind(kind).Binding() {
 			return Policy{Roles: map[Role]int{Head: 1, Accountant: 1}, Min: 2}
 		}
 		return Policy{Min: 1}

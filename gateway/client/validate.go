@@ -19,7 +19,7 @@ var (
 	languages           = []string{"uk", "en"}
 	codePages           = []string{"utf-8", "windows-1251", "cp866", "cp1125", "koi8-u"}
 	statementContainers = []string{"asic-s"}
-	kinds               = []string{string(formats.PaymentInstruction), string(formats.SupportingDocument)}
+	kinds               = inbound()
 
 	// The named tolerances of docs/tolerances.md that may be granted to a client.
 	tolerances = []string{
@@ -214,6 +214,13 @@ func (v *validator) network(key, s string) {
 	if p != p.Masked() {
 		v.add(key, "%q has bits set after the mask; write %s", s, p.Masked())
 	}
+}
+
+func inbound() (list []string) {
+	for _, k := range formats.Inbound {
+		list = append(list, string(k))
+	}
+	return list
 }
 
 func (v *validator) kind(key, s string) {

@@ -39,7 +39,7 @@ type Config struct {
 	Decrypt   Decrypt   `yaml:"decrypt" doc:"The keys for documents that arrive encrypted to the gateway. Without any such documents are rejected. Keep old ones here as long as clients may still use them."`
 	Journal   Journal   `yaml:"journal" doc:"The journal, which cannot be changed without being found out."`
 	Backup    Backup    `yaml:"backup" doc:"Copies of the state, taken while the daemon works (docs/operator.md, Backup)."`
-	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed."`
+	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed, and how it is found out whether they are revoked."`
 	Clients   Clients   `yaml:"clients" doc:"Watched folders of clients without SFTP."`
 	Profiles  string    `yaml:"profiles" path:"folder" doc:"Folder of additional format profiles, *.yaml. Empty: only the built-in ones."`
 	Schedule  Schedule  `yaml:"schedule" doc:"What is done when: five fields (minute, hour, day, month, weekday) as in cron, or @every 1m, @hourly, @daily."`
@@ -115,7 +115,15 @@ type Decrypt struct {
 
 // Journal is the signed history.
 type Journal struct {
-	Copy string `yaml:"copy" path:"made" doc:"Folder for a second copy of the signed checkpoints, best on another machine: with it bramactl journal verify finds also a state that was taken back as a whole. Empty: none."`
+	Copy    string  `yaml:"copy" path:"made" doc:"Folder for a second copy of the signed checkpoints, best on another machine: with it bramactl journal verify finds also a state that was taken back as a whole. Empty: none."`
+	Syslog  bool    `yaml:"syslog" doc:"Write each signed checkpoint to the system's log too (/dev/log), whole: a collector on another machine is then one more copy."`
+	Witness Witness `yaml:"witness" doc:"A witness on another machine, which signs a checkpoint only if it continues the history that it has signed before (bramactl journal witness)."`
+}
+
+// Witness names a witness of the journal.
+type Witness struct {
+	URL string `yaml:"url" doc:"Where it listens, as http://10.0.0.7:8191. Checkpoints are public and signed, so plain HTTP is enough. Empty: no witness."`
+	Key string `yaml:"key" doc:"Its public key, as bramactl journal witness prints it at its start."`
 }
 
 // Backup is where copies of the state go.
@@ -128,6 +136,19 @@ type Backup struct {
 type Trust struct {
 	Dir     string   `yaml:"dir" path:"folder" doc:"Folder that bramactl trust add writes; it must be there, bramactl init makes it: anchors/ (believed) and material/ (certificates and CRLs, never believed by themselves)."`
 	Anchors []string `yaml:"anchors" path:"file" doc:"More files of anchors, PEM, kept by other means."`
+
+	Fetch     bool          `yaml:"fetch" doc:"Ask the authorities for what says whether a certificate is revoked: OCSP responders and CRLs, at the addresses that certificates of trusted authorities name. Documents wait for the answer. The unit of systemd has no network unless it is given one (docs/operator.md). false: the files in trust.dir are all there is."`
+	Proxy     string        `yaml:"proxy" doc:"HTTP proxy for that, as http://10.0.0.1:3128. Empty: none."`
+	Hosts     []string      `yaml:"hosts" doc:"Names of the hosts that may be asked. Empty: every host that such a certificate names."`
+	Refresh   time.Duration `yaml:"refresh" range:"1s..30d" doc:"How often a CRL in use is asked for anew."`
+	Timeout   time.Duration `yaml:"timeout" range:"100ms..10m" doc:"How long one request may take; a document is told to be held no sooner."`
+	Size      Size          `yaml:"size" range:"1KiB..64MiB" doc:"The largest CRL that is taken."`
+	Parallel  int           `yaml:"parallel" range:"1..64" doc:"Requests at once."`
+	Retry     time.Duration `yaml:"retry" range:"100ms..1h" doc:"The pause before a request that failed is tried again; it doubles up to thirty times itself."`
+	Cache     string        `yaml:"cache" path:"made" doc:"Folder for what was fetched. Empty: evidence in the folder state. It may be emptied while the daemon is stopped."`
+	AnswerAge time.Duration `yaml:"answer_age" range:"1m..30d" doc:"How old an OCSP answer that does not say when it runs out may be. Ten minutes and more let the answers of a responder count whose clock is that much late."`
+	Ahead     time.Duration `yaml:"ahead" range:"0s..1h" doc:"How far the times of an OCSP answer may lie in the future, since clocks differ."`
+	MaxAge    time.Duration `yaml:"max_age" range:"0s..366d" doc:"How old a CRL or an OCSP answer may be whatever it says itself; 0s: as long as it says."`
 }
 
 // Clients is the folder entrance.
@@ -180,7 +201,10 @@ func Default() *Config {
 		},
 		Backup: Backup{Keep: 35 * 24 * time.Hour},
 		Seal:   Seal{Key: "keys/seal.key", Certificate: "keys/seal.pem", Chain: []string{"keys/seal-ca.pem"}},
-		Trust:  Trust{Dir: "trust"},
+		Trust: Trust{
+			Dir: "trust", Fetch: true, Refresh: time.Minute, Timeout: 10 * time.Second, Size: 64 << 20, Parallel: 4,
+			Retry: 10 * time.Second, AnswerAge: 8 * time.Minute, Ahead: 5 * time.Minute,
+		},
 		Schedule: Schedule{
 			Deadlines:   "@every 1m",
 			Retention:   "30 3 * * *",

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -134,6 +135,16 @@ func (c *Config) values() (ps strict.Problems) {
 	for i, p := range c.Intake.Temporary {
 		if err := pattern(p); err != nil {
 			add(fmt.Sprintf("intake.temporary[%d]", i), "%q %s", clip(p), err)
+		}
+	}
+	if p := c.Trust.Proxy; p != "" {
+		if u, err := url.Parse(p); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			add("trust.proxy", "%q is not an address; write one as http://10.0.0.1:3128", clip(p))
+		}
+	}
+	for i, h := range c.Trust.Hosts {
+		if h == "" || strings.ContainsAny(h, "/:*?@ ") {
+			add(fmt.Sprintf("trust.hosts[%d]", i), "%q is not the name of a host; write it without scheme, port and path", clip(h))
 		}
 	}
 	for _, s := range c.schedules() {

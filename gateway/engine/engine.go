@@ -4,15 +4,19 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/gateway/profiles"
 	"github.com/brama-gateway/brama/gateway/provider"
@@ -22,8 +26,11 @@ import (
 
 // Engine is an open core and what it stands on.
 type Engine struct {
-	Store    *sqlite.Store
-	Trust    *trust.Dir
+	Store *sqlite.Store
+	Trust *trust.Dir
+	// Evidence gives the core Trust with what is fetched beside it. Its Run is the daemon's
+	// to start; nil: nothing is fetched.
+	Evidence *trust.Fetcher
 	Profiles *profiles.Profiles
 	Core     *gateway.Gateway
 	// Seal and Verify are the crypto providers that are asked; nil: Brama does it.
@@ -50,6 +57,14 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 	for _, problem := range e.Trust.Problems() {
 		log.Warn("trust file left out", zap.Error(problem))
 	}
+	fresh := Freshness(cfg)
+	var believed gateway.Trust = e.Trust
+	if cfg.Trust.Fetch && !sealless {
+		if e.Evidence, err = Evidence(cfg, e.Trust, log.Named("trust")); err != nil {
+			return nil, err
+		}
+		believed = e.Evidence
+	}
 	if e.Profiles, err = profiles.Open(cfg.Profiles); err != nil {
 		return nil, err
 	}
@@ -70,14 +85,32 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 	}
 	set := settings(cfg)
 	e.Core, err = gateway.New(ctx, gateway.Options{
-		Store: e.Store, Trust: e.Trust, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
+		Store: e.Store, Trust: believed, Freshness: fresh, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
-		Hold: set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
+		JournalKey: func() (string, error) { return journal.PublicKey(journal.Folder(cfg.State)) },
+		Hold:       set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.Store.Close())
 	}
 	return e, nil
+}
+
+// Evidence opens what was fetched, beside a trust folder.
+func Evidence(cfg *config.Config, dir *trust.Dir, log *zap.Logger) (*trust.Fetcher, error) {
+	return trust.NewFetcher(dir, trust.FetchOptions{
+		Cache: cmp.Or(cfg.Trust.Cache, filepath.Join(cfg.State, "evidence")), Proxy: cfg.Trust.Proxy, Hosts: cfg.Trust.Hosts, Refresh: cfg.Trust.Refresh, Timeout: cfg.Trust.Timeout,
+		Size: int64(cfg.Trust.Size), Parallel: cfg.Trust.Parallel, Retry: cfg.Trust.Retry, Freshness: Freshness(cfg),
+	}, time.Now, log)
+}
+
+// Freshness is how old evidence may be.
+func Freshness(cfg *config.Config) pki.Freshness {
+	f := pki.Freshness{Answer: cfg.Trust.AnswerAge, Ahead: cfg.Trust.Ahead, Age: cfg.Trust.MaxAge}
+	if f.Ahead == 0 {
+		f.Ahead = -1 // not at all
+	}
+	return f
 }
 
 // settings are what the core takes from a configuration, also while it runs.

@@ -135,16 +135,10 @@ func roleName(role client.Role) (uk, en string) {
 }
 
 func kindName(kind string) (uk, en string) {
-	switch formats.Kind(kind) {
-	case formats.PaymentInstruction:
-		return "платіжна інструкція", "payment instruction"
-	case formats.SupportingDocument:
-		return "підтвердний документ", "supporting document"
-	case formats.Statement:
-		return "виписка", "statement"
-	default:
-		return kind, kind
+	if t, ok := formats.Titles[formats.Kind(kind)]; ok {
+		return t.UK, t.EN
 	}
+	return kind, kind
 }
 
 // What follows a reason.

@@ -291,7 +291,7 @@ func (c *Client) validate(ctx context.Context, in cades.Input, o cades.Options) 
 		}
 	}
 	if o.Trust != nil {
-		q.Trust = newTrustMaterial(o.Trust)
+		q.Trust = newTrustMaterial(o.Trust, o.At)
 	}
 	switch {
 	case in.Detached != nil && whole(in.Container):

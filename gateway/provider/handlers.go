@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -275,8 +276,8 @@ func (t *TrustMaterial) store() (*pki.Store, error) {
 	return pki.NewStore(anchors, more, crls), nil
 }
 
-// newTrustMaterial writes a store down.
-func newTrustMaterial(s *pki.Store) *TrustMaterial {
+// newTrustMaterial writes a store down, with the anchors of a time.
+func newTrustMaterial(s *pki.Store, at time.Time) *TrustMaterial {
 	raw := func(list []*pki.Certificate) [][]byte {
 		out := make([][]byte, len(list))
 		for i, c := range list {
@@ -284,7 +285,7 @@ func newTrustMaterial(s *pki.Store) *TrustMaterial {
 		}
 		return out
 	}
-	t := &TrustMaterial{Anchors: raw(s.Anchors()), Certificates: raw(s.Certificates())}
+	t := &TrustMaterial{Anchors: raw(s.AnchorsAt(at)), Certificates: raw(s.Certificates())}
 	for _, l := range s.CRLs() {
 		t.CRLs = append(t.CRLs, l.Raw)
 	}

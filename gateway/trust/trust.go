@@ -7,9 +7,12 @@
 //	material/*.pem   certificates, and CRLs in PEM, that are never believed by themselves
 //	material/*.crl   CRLs, DER or PEM
 //	material/*.ors   OCSP responses; *.ocsp and *.der too, which may be CRLs or certificates
+//	lists/           lists of trusted services, each signed by whom the sysadmin has
+//	                 pinned: their authorities are believed while they are granted
+//	bundles/*.json   addresses of services
 //
-// A file may hold several. Only what lies in anchors/, or in a file that the
-// configuration names, is an anchor: nothing from a signed container or from
+// A file may hold several. Only what lies in anchors/, in a file that the
+// configuration names, or in a list whose signature holds is an anchor: nothing from a signed container or from
 // material ever becomes one. Names that begin with a dot or end otherwise are
 // not read. [Dir.Add] names files by the SHA-256 of what they hold, and nothing
 // here overwrites or deletes: an older CRL is evidence of its time. Which of
@@ -66,6 +69,12 @@ type Item struct {
 	Until   time.Time `json:"until"`   // notAfter, or nextUpdate; zero: it does not say, and such a CRL is never fresh
 	File    string    `json:"file"`
 	Note    string    `json:"note,omitempty"` // why a CRL or OCSP response proves nothing
+	// Since and Ends bound the time in which an anchor is believed, beside its own
+	// validity; nil: it is not bounded. Why says by what.
+	Since *time.Time `json:"since,omitempty"`
+	Ends  *time.Time `json:"ends,omitempty"`
+	Why   string     `json:"why,omitempty"`
+	List  string     `json:"list,omitempty"` // the name of the list that it is from
 }
 
 // Dir is an open trust folder. It is safe for concurrent use.
@@ -78,6 +87,9 @@ type Dir struct {
 	items    []Item
 	problems []error
 	store    *pki.Store
+
+	lists     []List
+	addresses []Addresses
 }
 
 // stamp tells whether a file is still the one that was read.
@@ -138,7 +150,11 @@ func (d *Dir) reload() (bool, error) {
 		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Subject, b.Subject), a.From.Compare(b.From))
 	})
 	d.seen, d.items, d.problems = seen, r.items, r.problems
+	d.lists, d.addresses = r.lists, r.addresses
 	d.store = pki.NewStore(r.anchors, r.material, r.crls).WithEvidence(ocsp.NewResponses(r.answers...))
+	if r.terms != nil {
+		d.store = d.store.WithAnchors(r.terms)
+	}
 	return true, nil
 }
 
@@ -157,6 +173,7 @@ func same(a, b map[string]stamp) bool {
 type file struct {
 	path   string
 	anchor bool
+	sub    string // lists, bundles: read in their own way
 	stamp
 	err error // it could not be looked at
 }
@@ -195,6 +212,22 @@ func (d *Dir) files() (out []file, err error) {
 			add(filepath.Join(d.path, sub, e.Name()), sub == "anchors")
 		}
 	}
+	for _, sub := range []string{"lists", "bundles"} {
+		entries, err := os.ReadDir(filepath.Join(d.path, sub))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // made when the first is added
+		}
+		if err != nil {
+			return nil, fmt.Errorf("trust folder: %w", err)
+		}
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), ".") || filepath.Ext(e.Name()) != ".json" {
+				continue
+			}
+			add(filepath.Join(d.path, sub, e.Name()), false)
+			out[len(out)-1].sub = sub
+		}
+	}
 	if len(out) > maxFiles {
 		return nil, fmt.Errorf("trust folder %s: %d files, more than %d; move old CRLs away", d.path, len(out), maxFiles)
 	}
@@ -208,9 +241,19 @@ type reading struct {
 	answers           []*ocsp.Response
 	items             []Item
 	problems          []error
+
+	lists     []List
+	terms     []pki.Anchor
+	addresses []Addresses
 }
 
 func (r *reading) file(f file) error {
+	switch f.sub {
+	case "lists":
+		return r.list(f)
+	case "bundles":
+		return r.addressFile(f)
+	}
 	if f.err != nil {
 		return f.err
 	}
@@ -235,7 +278,11 @@ func (r *reading) file(f file) error {
 		} else {
 			r.material = append(r.material, c)
 		}
-		r.items = append(r.items, certificateItem(c, kind, f.path))
+		i := certificateItem(c, kind, f.path)
+		if f.anchor {
+			i.Why = "anchor file " + f.path
+		}
+		r.items = append(r.items, i)
 	}
 	for _, l := range crls {
 		r.crls = append(r.crls, l)
@@ -389,6 +436,9 @@ func (d *Dir) Add(data []byte, anchor bool) (added []Item, err error) {
 	}
 	have := map[string]bool{}
 	for _, i := range d.items {
+		if i.List != "" {
+			continue // it goes when the list goes
+		}
 		have[string(i.Kind)+i.SHA256] = true
 	}
 	put := func(i Item, sub, ext string, content []byte) error {
@@ -430,6 +480,9 @@ func (d *Dir) Add(data []byte, anchor bool) (added []Item, err error) {
 // write makes a file durable under its name: the file, then the name.
 func write(path string, content []byte) (err error) {
 	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(dir, ".new-*")
 	if err != nil {
 		return err
