@@ -27,7 +27,7 @@ var layers = []struct {
 	{"crypto", []string{"crypto"}},
 	{"configs", nil},                            // embeds its files
 	{"formats", []string{"formats", "configs"}}, // the profiles that come with Brama
-	{"spool", []string{"spool"}},
+	{"spool", []string{"spool", "spool/internal/ranges"}},
 
 	{"gateway/strict", nil},
 	{"gateway/client", []string{"gateway/strict", "formats", "crypto"}},
