@@ -38,6 +38,10 @@ clean: ## remove what was built
 test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRASH_SEED
 	BRAMA_CRASH_ROUNDS=$${BRAMA_CRASH_ROUNDS:-200} go test -run '^TestCrash$$' -count=1 -timeout 30m -v ./cmd/bramad
 
+.PHONY: test-faults
+test-faults: ## kill, EIO and ENOSPC at the 1st, 2nd, ... n-th durable step of the daemon; BRAMA_FAULTS=60
+	BRAMA_FAULTS=$${BRAMA_FAULTS:-60} go test -run '^TestFaults$$' -count=1 -timeout 4h -v ./cmd/bramad
+
 .PHONY: test-arm64 dudect
 
 test-arm64: ## the signature's arithmetic on arm64, under qemu-user (Debian: apt-get install qemu-user)
@@ -57,6 +61,11 @@ dudect: ## does the time of signing depend on the key? a statistical test, some 
 bench-dstu: ## DSTU 4145 beside Bouncy Castle (Debian: libbcprov-java, default-jdk-headless), one core, ratios
 	BRAMA_BENCH=1 go test -count=1 -p 1 -run TestBesideBouncyCastle -v ./crypto/dstu4145 ./crypto/cades
 
+.PHONY: bench-validate
+
+bench-validate: ## full validation with chain and revocation beside OpenSSL's CMS_verify (Debian: gcc, libssl-dev), one core, ratios
+	BRAMA_BENCH=1 go test -count=1 -run '^TestBesideOpenSSL$$' -v ./crypto/cades
+
 .PHONY: bench-spool bench-restart
 
 bench-spool: ## durable accepts, claims and answers as ratios to the disk; BRAMA_BENCH_STORED=1000000 sets a full store beside
@@ -69,3 +78,11 @@ bench-restart: ## seconds until READY with 1,000,000 documents, 100,000 of them 
 
 bench-formats: ## 100 MB DBF, 66 MB pain.001: speed and memory, beside the XSD engine alone and xmllint (Debian: libxml2-utils)
 	BRAMA_BENCH=1 go test -count=1 -timeout 30m -run '^TestMeasure$$' -v ./formats/profile
+
+MUTANTS ?= 2000000
+SEED    ?= 1
+
+.PHONY: mutants
+
+mutants: ## MUTANTS (2000000) damaged documents of every layout through the readers, from SEED on: no panic, no second, no 64 MiB
+	BRAMA_MUTANTS=$(MUTANTS) BRAMA_MUTANTS_SEED=$(SEED) go test -count=1 -timeout 6h -run '^TestMutants$$' -v ./formats/profile

@@ -172,7 +172,15 @@ type Owner struct {
 type Context struct {
 	At    time.Time // the moment of the check; rules about dates use it in Kyiv time
 	Owner *Owner    // nil when only the format is checked
+	Lists Lists     // the classifiers of the moment; nil: none
 	Prior Prior     // nil: what was accepted before is not asked
+}
+
+// Lists are code lists with the days on which a code is in force.
+type Lists interface {
+	// Contains says whether code is in force in a list on day (ISO 8601; empty:
+	// ever); known is false when there is no such list.
+	Contains(list, code, day string) (in, known bool)
 }
 
 // Prior answers what was accepted before of the client that sends a document.

@@ -14,6 +14,6 @@
 //	         all this), status.go
 //
 // Beside the way stand states.go (the table of allowed moves), due.go (what
-// falls due by the clock), operate.go (what an operator may do), register.go,
+// falls due by the clock), operate.go (what an operator may do), register.go, classifiers.go,
 // settings.go and quota.go.
 package gateway

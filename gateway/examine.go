@@ -46,6 +46,7 @@ type Case struct {
 	Trust      *pki.Store
 	Freshness  pki.Freshness // bounds the age of revocation evidence
 	Profiles   *profile.Set
+	Lists      formats.Lists // classifiers; nil: none
 	Profile    string        // forced, for tools; empty: found by content and name
 	Prior      formats.Prior // what was accepted before of the client; nil: references are not looked up
 	FormatOnly bool          // for tools: signatures and policy are not looked at
@@ -409,7 +410,7 @@ func (c *Case) check(v *Verdict, doc *io.SectionReader) *formats.Report {
 	if doc == nil {
 		return nil
 	}
-	ctx := formats.Context{At: c.At, Prior: c.Prior}
+	ctx := formats.Context{At: c.At, Prior: c.Prior, Lists: c.Lists}
 	o := profile.Options{Name: c.layoutName(v), Profile: c.Profile, MaxFindings: MaxFindings}
 	if c.Entry != nil {
 		ctx.Owner = &formats.Owner{EDRPOU: c.Entry.EDRPOU, Accounts: c.Entry.Accounts}

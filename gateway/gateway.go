@@ -15,6 +15,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -79,8 +80,9 @@ type Gateway struct {
 	Options
 	ids spool.IDs
 
-	register atomic.Pointer[client.Register]
-	settings atomic.Pointer[inForce]
+	register    atomic.Pointer[client.Register]
+	classifiers atomic.Pointer[classifier.Set]
+	settings    atomic.Pointer[inForce]
 
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
@@ -138,6 +140,9 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	g.changes.Store(&c)
 	if err := g.loadRegister(ctx); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
+	}
+	if err := g.loadClassifiers(ctx); err != nil {
+		return nil, fmt.Errorf("classifiers: %w", err)
 	}
 	if err := g.recount(ctx); err != nil {
 		return nil, err

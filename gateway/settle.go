@@ -92,7 +92,7 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		Overdue:    !it.Deadline.IsZero() && !now.Before(it.Deadline),
 		Superseded: readNote(it.Note).Superseded,
 		Prior:      before,
-		Trust:      g.Trust.Snapshot(), Freshness: g.Freshness, Profiles: g.Profiles(), Validate: g.Validate, Keys: g.Keys,
+		Trust:      g.Trust.Snapshot(), Freshness: g.Freshness, Profiles: g.Profiles(), Lists: g.Classifiers(), Validate: g.Validate, Keys: g.Keys,
 	}
 	for _, p := range parts {
 		if p.Role != RoleDocument && p.Role != RoleSignature && p.Role != RoleContainer {

@@ -16,8 +16,10 @@ import (
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/crypto/transport"
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/engine"
@@ -49,7 +51,9 @@ func check(c *call, args []string) error {
 	var id, name string
 	var formatOnly bool
 	var at moment
+	var named lists
 	flags := c.flags()
+	flags.Var(&named, "list", "")
 	flags.StringVar(&id, "client", "", "")
 	flags.StringVar(&name, "profile", "", "")
 	flags.BoolVar(&formatOnly, "format-only", false, "")
@@ -69,6 +73,12 @@ func check(c *call, args []string) error {
 	}
 	if err := c.surroundings(&k, client.ID(id)); err != nil {
 		return err
+	}
+	if len(named) > 0 {
+		base, _ := k.Lists.(*classifier.Set)
+		if k.Lists, err = named.read(c, base); err != nil {
+			return err
+		}
 	}
 	if name != "" && !slices.Contains(k.Profiles.Names(), name) {
 		return usageError{fmt.Errorf(c.t("профілю %q немає; є: %s", "there is no profile %q; there are: %s"), name, k.Profiles.Names())}
@@ -219,9 +229,33 @@ func (c *call) surroundings(k *gateway.Case, id client.ID) error {
 	if err != nil {
 		return err
 	}
+	if k.Lists, err = c.classifiers(op); err != nil {
+		return err
+	}
 	entry, err := client.ParseStored([]byte(text))
 	k.Entry = &entry
 	return err
+}
+
+// classifiers are the code lists of the gateway.
+func (c *call) classifiers(op admin.Operator) (*classifier.Set, error) {
+	rows, err := op.Classifiers(c)
+	if err != nil {
+		return nil, err
+	}
+	var all []*classifier.List
+	for _, r := range rows {
+		entries, err := op.Classifier(c, r.Name)
+		if err != nil {
+			return nil, err
+		}
+		l, err := classifier.New(r.Name, entries)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return classifier.NewSet(all...), nil
 }
 
 // prior answers the examination from the client's ledger, as the daemon has it.

@@ -39,7 +39,7 @@ func init() {
 		{"trust update", "", formats.Text{UK: "перечитати довірчі списки з їхніх джерел", EN: "read the lists of trusted services again from their sources"}, trustUpdate},
 		{"trust remove", "LIST", formats.Text{UK: "більше не зважати на довірчий список", EN: "stop the use of a list of trusted services"}, trustRemove},
 
-		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME]", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
+		{"check", "FILE... [--client ID] [--profile NAME] [--format-only] [--at TIME] [--list NAME=FILE]...", formats.Text{UK: "який висновок дав би шлюз; кілька файлів - одне подання", EN: "the verdict that the gateway would give; several files are one submission"}, check},
 		{"verify", "FILE --anchor FILE... [--material DIR]... [--detached DOC] [--at TIME] [--existed TIME] [--expired-tsa] [--strict-past] [--tolerate FLAG,...] [--report-xml FILE]", formats.Text{UK: "перевірити всі підписи файлу (EN 319 102-1)", EN: "validate every signature in a file (EN 319 102-1)"}, verify},
 		{"sign", "--key K --cert C [--key K2 --cert C2 ...] [--password-file F] [--detached] [--format cades-b|cades-t|asic-s|asic-e] [--tsa URL] [-o OUT] FILE...", formats.Text{UK: "підписати файл; OUT - FILE.p7s, FILE.asics або FILE.asice", EN: "sign a file; OUT is FILE.p7s, FILE.asics or FILE.asice"}, signFile},
 		{"augment", "FILE --to t|lt|lta [--tsa URL] [--anchor FILE...] [--material DIR]... [--detached DOC] [--form baseline|extended] [-o OUT]", formats.Text{UK: "доповнити підписи позначками часу й доказами чинності; OUT - той самий FILE", EN: "raise signatures with time-stamps and what they rest on; OUT is FILE itself"}, augment},
@@ -51,6 +51,7 @@ func init() {
 		{"journal proof", "RECORD|SUBMISSION [-o FILE]", formats.Text{UK: "доказ, що запис є в журналі", EN: "the proof that a record is in the journal"}, journalProof},
 		{"journal key", "", formats.Text{UK: "відкритий ключ журналу", EN: "the journal's public key"}, journalShowKey},
 		{"journal renew", "--reason TEXT", formats.Text{UK: "після відновлення: завершити ключ журналу й почати новий (шлюз зупинено)", EN: "after a restore: end the journal's key and begin a new one (daemon stopped)"}, journalRenew},
+		{"journal witness", "--dir DIR --listen HOST:PORT --key KEY [--name NAME]", formats.Text{UK: "свідок журналу на іншій машині: підписує лише продовження тієї самої історії", EN: "a witness of the journal on another machine: signs only what continues the same history"}, journalWitness},
 		{"backup", "[--repository DIR]", formats.Text{UK: "зняти копію стану, не зупиняючи шлюзу", EN: "take a copy of the state while the daemon works"}, backupTake},
 		{"backup list", "[--repository DIR]", formats.Text{UK: "копії у сховищі, найстаріші першими", EN: "the copies in a repository, oldest first"}, backupList},
 		{"backup check", "[--repository DIR] [--at TIME]", formats.Text{UK: "прочитати копію всю й звірити кожен байт", EN: "read a whole copy and compare every byte with its hash"}, backupCheck},
@@ -59,6 +60,10 @@ func init() {
 		{"profile explain", "[NAME]", formats.Text{UK: "чого вимагає формат документа", EN: "what a document's layout demands"}, profileExplain},
 		{"profile check", "FILE.yaml [--sample DOCUMENT [--expect WANT.json]] [--at TIME]", formats.Text{UK: "перевірити власний опис формату та зразок за ним", EN: "check a profile of one's own, and a sample by it"}, profileCheck},
 		{"profile infer", "FILE.dbf", formats.Text{UK: "чернетка опису формату з таблиці DBF", EN: "draft a profile from a DBF table"}, profileInfer},
+
+		{"classifier import", "FILE --list NAME [--from DATE] [--code COLUMN] [--name COLUMN] [--charset PAGE] [--pad N]", formats.Text{UK: "внести довідник кодів (DBF, CSV); з DATE діє саме він", EN: "bring in a code list (DBF, CSV); from DATE it is the one in force"}, classifierImport},
+		{"classifier list", "", formats.Text{UK: "довідники кодів у шлюзі", EN: "the code lists in the gateway"}, classifierList},
+		{"classifier show", "NAME", formats.Text{UK: "коди довідника та коли вони діють", EN: "the codes of a list, and when they are in force"}, classifierShow},
 
 		{"demo", "[--once] [--dir DIR]", formats.Text{UK: "увесь шлях документа на цій машині, крок за кроком", EN: "the whole way of a document on this machine, step by step"}, demo},
 		{"version", "", formats.Text{UK: "версія", EN: "version"}, version},

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/client"
@@ -123,6 +124,24 @@ func (d playedDaemon) Client(_ context.Context, id client.ID) (string, error) {
 		return "", refused{"client " + string(id) + ": not found", spool.ErrNotFound}
 	}
 	return "id: demo\n", nil
+}
+
+func (playedDaemon) Classifiers(context.Context) ([]admin.ClassifierRow, error) {
+	return []admin.ClassifierRow{{Name: "kekv", Entries: 2, InForce: 1, SHA256: "00"}}, nil
+}
+
+func (playedDaemon) Classifier(_ context.Context, name string) ([]classifier.Entry, error) {
+	if name != "kekv" {
+		return nil, refused{"classifier " + name + ": not found", spool.ErrNotFound}
+	}
+	return []classifier.Entry{{Code: "2111", Until: "2026-01-01", Name: "old\x1b[31m"}, {Code: "2273"}}, nil
+}
+
+func (playedDaemon) ImportClassifier(_ context.Context, name string, entries []classifier.Entry, from string) (admin.ClassifierRow, error) {
+	if from != "" && from < "2000" {
+		return admin.ClassifierRow{}, refused{"from: too early", admin.ErrInvalid}
+	}
+	return admin.ClassifierRow{Name: name, Entries: len(entries), InForce: len(entries)}, nil
 }
 
 func (playedDaemon) ExportClients(context.Context) (string, error) { return "id: demo\n", nil }

@@ -152,6 +152,8 @@ type load struct {
 	answers    map[spool.ID]gateway.Outcome // of the processor, confirmed
 	statements map[string]spool.ID          // confirmed, by name
 	complaints []string
+
+	failing bool // its disk fails: refusals are right
 }
 
 func newLoad(s *site, seed uint64) *load {
@@ -169,6 +171,13 @@ func (l *load) complain(format string, args ...any) {
 	defer l.mu.Unlock()
 	if len(l.complaints) < 50 {
 		l.complaints = append(l.complaints, fmt.Sprintf(format, args...))
+	}
+}
+
+// refused complains of a daemon that runs and says no, unless its disk is made to fail.
+func (l *load) refused(format string, args ...any) {
+	if !l.failing {
+		l.complain(format, args...)
 	}
 }
 
@@ -365,7 +374,7 @@ func (l *load) sftp(r *rand.Rand) {
 			p.resent++
 			var status *sftp.StatusError
 			if errors.As(err, &status) && status.FxCode() != sftp.ErrSSHFxConnectionLost {
-				l.complain("%s, try %d: %v", f.name, tries, err)
+				l.refused("%s, try %d: %v", f.name, tries, err)
 				time.Sleep(50 * time.Millisecond)
 			}
 			if tries > 1000 {
@@ -458,7 +467,7 @@ func (l *load) process(ctx context.Context) {
 			continue
 		}
 		if code != http.StatusOK {
-			l.complain("leases: %d", code)
+			l.refused("leases: %d", code)
 			time.Sleep(50 * time.Millisecond)
 		}
 		for _, lease := range given.Leases {
@@ -507,7 +516,7 @@ func (l *load) answer(ctx context.Context, c *http.Client, lease gateway.Lease) 
 			l.mu.Unlock()
 		case code == http.StatusConflict && time.Now().After(lease.Until): // ran out meanwhile
 		default:
-			l.complain("answer to %s: %d", sub.ID, code)
+			l.refused("answer to %s: %d", sub.ID, code)
 		}
 		return
 	}
@@ -525,6 +534,9 @@ func (l *load) document(ctx context.Context, c *http.Client, id spool.ID) (strin
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
+		if l.failing && resp.StatusCode == http.StatusServiceUnavailable {
+			return "", errors.New(resp.Status) // asked again
+		}
 		return resp.Status, nil
 	}
 	h := sha256.New()
@@ -550,7 +562,7 @@ func (l *load) release() {
 				break
 			}
 			if err == nil {
-				l.complain("%s: %d", name, code)
+				l.refused("%s: %d", name, code)
 			}
 			time.Sleep(5 * time.Millisecond)
 		}

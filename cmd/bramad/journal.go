@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/syslog"
+	"net/http"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,10 +20,23 @@ import (
 )
 
 func (d *daemon) openJournal(ctx context.Context) (err error) {
-	d.journal, err = journal.Open(ctx, journal.Options{
+	o := journal.Options{
 		Dir: journal.Folder(d.cfg.State), Copy: d.cfg.Journal.Copy, Store: d.Store, Publisher: d.Core,
 		Now: time.Now, Rand: rand.Reader, Log: d.log.Named("journal"),
-	})
+	}
+	if w := d.cfg.Journal.Witness; w.URL != "" {
+		key, err := journal.ParseWitnessKey(w.Key)
+		if err != nil {
+			return fmt.Errorf("journal.witness.key: %w", err)
+		}
+		o.Witness = &journal.Remote{URL: w.URL, Key: key, Client: &http.Client{Timeout: 10 * time.Second}}
+	}
+	if d.cfg.Journal.Syslog {
+		if o.Syslog, err = syslog.New(syslog.LOG_INFO|syslog.LOG_DAEMON, "bramad"); err != nil {
+			return fmt.Errorf("journal.syslog: %w", err)
+		}
+	}
+	d.journal, err = journal.Open(ctx, o)
 	return err
 }
 
@@ -71,6 +86,12 @@ func (d *daemon) stopJournal(ctx context.Context) {
 
 // describeJournal warns of a history that is not the signed one.
 func (d *daemon) describeJournal(s *admin.Status) {
+	if err := d.journal.WitnessFault(); err != nil {
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "WITNESS", Text: formats.Text{
+			UK: "Свідок не підписує журнал: " + err.Error(),
+			EN: "The witness does not sign the journal: " + err.Error(),
+		}})
+	}
 	if d.journal.Fault() == nil {
 		return
 	}

@@ -212,6 +212,10 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	core.start("alive", d.alive)
 	core.start("journal", d.journal.Run)
 
+	if d.cfg.Journal.Witness.URL != "" {
+		core.start("witness", func(ctx context.Context) error { return d.journal.RunWitness(ctx, 10*time.Second) })
+	}
+
 	doors := newGroup(ctx)
 	doors.start("sftp", d.sftp.Serve)
 	doors.start("processor", func(ctx context.Context) error { return d.processor.Run(ctx, d.sockets.processor) })
@@ -272,6 +276,7 @@ func (d *daemon) reload(ctx context.Context) error {
 	defer d.reloading.Unlock()
 	read, err := loadConfig(d.cfg.File())
 	if err != nil {
+		_, _ = d.Profiles.Refresh() // err has its problems; the status is to have them too
 		return err
 	}
 	before := d.live.Load()
@@ -320,6 +325,12 @@ func (d *daemon) alive(ctx context.Context) error {
 		default:
 			d.log.Error("the store cannot be written", zap.Error(err))
 			continue
+		}
+		switch changed, err := d.Profiles.Refresh(); {
+		case err != nil:
+			d.log.Error("profiles that do not hold; those before stay", zap.Error(err))
+		case changed:
+			d.log.Info("profiles read anew")
 		}
 		if watched {
 			d.tell(d.notify.Alive())
@@ -394,6 +405,12 @@ func (d *daemon) describe(s *admin.Status) {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: "BACKUP", Text: formats.Text{
 			UK: "Остання резервна копія не вдалася: " + (*err).Error(),
 			EN: "The last backup failed: " + (*err).Error(),
+		}})
+	}
+	if wrong := d.Profiles.Problems(); len(wrong) > 0 {
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "PROFILES", Text: formats.Text{
+			UK: "Профілі з помилками не діють (діють попередні): " + strings.Join(wrong, "; "),
+			EN: "Profiles that do not hold are not in force (those before are): " + strings.Join(wrong, "; "),
 		}})
 	}
 	if keys := d.restart.Load(); keys != nil && len(*keys) > 0 {

@@ -96,10 +96,12 @@ type Reader struct {
 	Count    int  // records
 	Fields   []Field
 
-	from   *bufio.Reader
-	record []byte
-	at     int   // records read
-	offset int64 // of the record last read
+	records *io.SectionReader
+	from    *bufio.Reader // of records; made with the first: a table may be opened only for its header
+	length  int64         // of a record
+	record  []byte
+	at      int   // records read
+	offset  int64 // of the record last read
 }
 
 // NewReader reads the header of the table in r and holds it against r's size.
@@ -214,9 +216,9 @@ func NewReader(r *io.SectionReader, o Options) (*Reader, error) {
 			"Записів більше, ніж дозволено (%d). Поділіть файл.", "There are more records than allowed (%d). Split the file.", limit)}
 	}
 	d.Count = int(count)
-	d.record = make([]byte, recordLen)
+	d.length = recordLen
 	d.offset = headerLen - recordLen
-	d.from = bufio.NewReaderSize(io.NewSectionReader(r, headerLen, count*recordLen), 64<<10)
+	d.records = io.NewSectionReader(r, headerLen, count*recordLen)
 	return d, nil
 }
 
@@ -290,8 +292,12 @@ func (d *Reader) Next() error {
 	if d.at == d.Count {
 		return io.EOF
 	}
+	if d.from == nil {
+		d.from = bufio.NewReaderSize(d.records, int(min(64<<10, max(d.records.Size(), 16))))
+		d.record = make([]byte, d.length)
+	}
 	d.at++
-	d.offset += int64(len(d.record))
+	d.offset += d.length
 	if _, err := io.ReadFull(d.from, d.record); err != nil {
 		d.at = d.Count
 		return &Error{Rule: RuleRead, Record: d.at, Offset: d.offset, Text: formats.Text{

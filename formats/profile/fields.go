@@ -134,6 +134,9 @@ func amount(f *fieldSpec, s string) (int64, string, formats.Text) {
 	if f.Unit == "kopeck" {
 		read, uk, en = money.Kopecks, "цілу кількість копійок, самі цифри", "a whole number of kopecks, digits only"
 	}
+	if whole, fraction, ok := strings.Cut(s, "."); ok && f.Decimals > 2 && len(fraction) > 2 && len(fraction) <= f.Decimals {
+		s = whole + "." + fraction[:2] + strings.TrimRight(fraction[2:], "0") // never rounded
+	}
 	least := f.Min
 	negative := false
 	if f.Type == "change" {

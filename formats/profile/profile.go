@@ -25,6 +25,7 @@ import (
 	"github.com/brama-gateway/brama/formats/charset"
 	"github.com/brama-gateway/brama/formats/dbf"
 	"github.com/brama-gateway/brama/formats/jpeg"
+	"github.com/brama-gateway/brama/formats/jsondoc"
 	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/formats/letter"
 	"github.com/brama-gateway/brama/formats/report"
@@ -44,6 +45,7 @@ type Profile struct {
 	page      *charset.Page
 	dbf       dbf.Options
 	text      text.Options
+	json      jsondoc.Options
 	fields    map[string]string // canonical path -> source name
 	declared  map[string]bool   // source names, lower case
 	rules     []rule
@@ -68,27 +70,49 @@ func Load(fsys fs.FS) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{}
+	var sets []*Set
 	for _, file := range files {
 		content, err := fs.ReadFile(fsys, file)
 		if err != nil {
 			return nil, err
 		}
-		p, l, err := parse(file, content)
+		one, err := One(file, content)
 		if err != nil {
 			return nil, err
 		}
-		if l != nil {
+		sets = append(sets, one)
+	}
+	return Union(sets...)
+}
+
+// One is the set of one profile of either direction; file is its name for messages.
+func One(file string, content []byte) (*Set, error) {
+	p, l, err := parse(file, content)
+	switch {
+	case err != nil:
+		return nil, err
+	case l != nil:
+		return &Set{layouts: []*Layout{l}}, nil
+	}
+	return &Set{profiles: []*Profile{p}}, nil
+}
+
+// Union is the profiles of all the sets, of which no two may have one name.
+func Union(sets ...*Set) (*Set, error) {
+	s := &Set{}
+	for _, one := range sets {
+		for _, l := range one.layouts {
 			if q := s.Layout(l.ref.Name); q != nil {
-				return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", file, l.ref.Name, q.file)
+				return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", l.file, l.ref.Name, q.file)
 			}
 			s.layouts = append(s.layouts, l)
-			continue
 		}
-		if q := s.find(p.ref.Name); q != nil {
-			return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", file, p.ref.Name, q.file)
+		for _, p := range one.profiles {
+			if q := s.find(p.ref.Name); q != nil {
+				return nil, fmt.Errorf("%s: profile %q: is in %s already; rename one", p.file, p.ref.Name, q.file)
+			}
+			s.profiles = append(s.profiles, p)
 		}
-		s.profiles = append(s.profiles, p)
 	}
 	slices.SortFunc(s.profiles, func(a, b *Profile) int { return strings.Compare(a.ref.Name, b.ref.Name) })
 	return s, nil
@@ -200,7 +224,8 @@ func (s *Set) Kinds() []formats.Kind {
 // Ref is the name, version and digest of a profile, for receipts.
 func (p *Profile) Ref() formats.ProfileRef { return p.ref }
 
-// family is how the container is told by its first bytes: dbf, xml, pdf or text.
+// family is how the container is told by its first bytes: dbf, xml, pdf, json or
+// text.
 func (p *Profile) family() string {
 	if p.spec.Container.text() {
 		return "text"
@@ -349,13 +374,15 @@ func (c *check) all() {
 			return
 		}
 		c.pain001(p)
+	case "json":
+		c.json(p)
 	case "pdf":
 		c.pdf()
 	}
 }
 
 // extensions that promise a container.
-var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf", ".jpg": "jpeg", ".jpeg": "jpeg", ".txt": "text", ".csv": "text", ".dat": "text"}
+var extensions = map[string]string{".dbf": "dbf", ".xml": "xml", ".pdf": "pdf", ".jpg": "jpeg", ".jpeg": "jpeg", ".txt": "text", ".csv": "text", ".dat": "text", ".json": "json"}
 
 // container tells by the first bytes what holds the document. A name's extension
 // is asked only where the bytes say nothing.
@@ -383,6 +410,9 @@ func (c *check) container() (string, bool) {
 	}
 	if p := c.set.find(c.options.Profile); p != nil {
 		return p.family(), true
+	}
+	if strings.HasPrefix(begin, "{") || strings.HasPrefix(begin, "[") {
+		return "json", true
 	}
 	if p, _ := c.recogniseText(c.candidates("text")); p != nil {
 		return "text", true

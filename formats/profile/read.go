@@ -12,6 +12,7 @@ import (
 	"github.com/brama-gateway/brama/formats/dbf"
 	"github.com/brama-gateway/brama/formats/ident"
 	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/formats/jsondoc"
 	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/formats/payment"
 	"github.com/brama-gateway/brama/formats/pdf"
@@ -22,13 +23,14 @@ import (
 func (c *check) pain001(p *Profile) {
 	message := p.spec.Container.Message
 	field := func(path string) string { return iso20022.FieldOf(message, path) }
-	site := p.site(field, c.add)
+	site := p.site(c.context, field, c.add)
 	c.report.Message, c.report.Entries = iso20022.Check(c.context, c.doc, iso20022.Options{
 		Message:     message,
 		MaxRecords:  p.spec.Limits.MaxRecords,
 		MaxFindings: c.options.MaxFindings,
 		Each:        func(o *payment.Order) { site.check(o, map[string]any{}) },
 	}, c.add)
+	site.end(c.report.OK())
 }
 
 func (c *check) pdf() { pdf.Check(c.doc, c.add) }
@@ -41,11 +43,16 @@ type column struct {
 
 // source gives records field by field.
 type source interface {
-	Next() error // io.EOF at the end; *dbf.Error or *text.Error
+	Next() error // io.EOF at the end; *dbf.Error, *text.Error or *jsondoc.Error
 	Record() int
 	Name(i int) string
 	Raw(i int) []byte
 	Offset(i int) int64
+}
+
+// lined is a source whose fields stand on lines.
+type lined interface {
+	Line(i int) int // from 1; 0: not given
 }
 
 // tableSource is a source with the names of a DBF's fields.
@@ -86,6 +93,21 @@ func (c *check) text(p *Profile, reader *text.Reader) {
 	}
 }
 
+func (c *check) json(p *Profile) {
+	reader, err := jsondoc.NewReader(c.doc, p.json)
+	var e *jsondoc.Error
+	if errors.As(err, &e) {
+		c.add(e.Finding())
+		return
+	}
+	columns, _ := c.columns(p, p.json.Members)
+	more := c.report.More + len(c.report.Findings)
+	c.records(p, columns, reader)
+	if reader.Record() == 0 && c.report.More+len(c.report.Findings) == more {
+		c.add(formats.Finding{Rule: RuleNoRecords, Message: formats.Text{UK: "У файлі немає жодного документа.", EN: "The file has no documents."}})
+	}
+}
+
 // records reads and checks record by record.
 func (c *check) records(p *Profile, columns []column, from source) {
 	if len(p.spec.Absent) > 0 {
@@ -100,11 +122,14 @@ func (c *check) records(p *Profile, columns []column, from source) {
 		return path
 	}
 	checker := p.records.Start(kind.Run{Context: c.context, Add: c.add, Field: field, Absent: p.spec.Absent})
-	site := p.site(field, c.add)
+	site := p.site(c.context, field, c.add)
 	whole := true
-	defer func() { c.report.Entries = checker.End(whole) }()
+	defer func() {
+		c.report.Entries = checker.End(whole)
+		site.end(whole)
+	}()
 	row := row{check: c, profile: p, from: from}
-	row.lines, _ = from.(*text.Reader)
+	row.lines, _ = from.(lined)
 	for {
 		err := from.Next()
 		if errors.Is(err, io.EOF) {
@@ -121,6 +146,15 @@ func (c *check) records(p *Profile, columns []column, from source) {
 			whole = false
 			c.add(t.Finding())
 			if !t.Fatal {
+				continue
+			}
+			return
+		}
+		var j *jsondoc.Error
+		if errors.As(err, &j) {
+			whole = false
+			c.add(j.Finding())
+			if !j.Fatal {
 				continue
 			}
 			return
@@ -188,7 +222,7 @@ type row struct {
 	check   *check
 	profile *Profile
 	from    source
-	lines   *text.Reader   // the same, when it has lines
+	lines   lined          // the same, when it has lines
 	said    []string       // canonical paths with an error in this record
 	line    int            // of the field that is read now; 0: the source has no lines
 	raw     map[string]any // trimmed text by source name, for rules

@@ -7,6 +7,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats/dbf"
 	"github.com/brama-gateway/brama/formats/iso20022"
+	"github.com/brama-gateway/brama/formats/jsondoc"
 	"github.com/brama-gateway/brama/formats/text"
 )
 
@@ -46,6 +47,8 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader, *text.Reader
 			c.unknown()
 		}
 		return p, nil, lines
+	case "json":
+		return c.recogniseJSON(list), nil, nil
 	case "xml":
 		space, local, ok := iso20022.Root(c.doc)
 		if !ok {
@@ -86,6 +89,38 @@ func (c *check) recogniseText(list []*Profile) (*Profile, *text.Reader) {
 		}
 	}
 	return best, lines
+}
+
+// recogniseJSON takes the profile that has the most of the members of the first
+// record and of the document.
+func (c *check) recogniseJSON(list []*Profile) *Profile {
+	var best *Profile
+	var closest fit
+	for _, p := range list {
+		known, unknown, ok := jsondoc.Fits(c.doc, p.json)
+		f := fit{common: known, differ: unknown, exact: unknown == 0}
+		if !ok || known < 2 || known < unknown {
+			continue
+		}
+		if best == nil || f.better(closest) {
+			best, closest = p, f
+		}
+	}
+	if best != nil {
+		return best
+	}
+	if len(list) == 1 && c.options.Profile != "" { // what is wrong with it is said by its reader
+		return list[0]
+	}
+	if len(list) > 0 { // a document that is not JSON at all is told so
+		var e *jsondoc.Error
+		if _, err := jsondoc.NewReader(c.doc, list[0].json); errors.As(err, &e) && e.Rule != jsondoc.RuleShape {
+			c.add(e.Finding())
+			return nil
+		}
+	}
+	c.unknown()
+	return nil
 }
 
 // fit says how well the fields of a document are those of a layout: how many it

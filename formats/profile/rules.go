@@ -3,6 +3,9 @@ package profile
 import (
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +30,9 @@ type fileRule struct {
 	spec     *fileRuleSpec
 	severity formats.Severity
 	unique   []int // indexes of fields
-	sum      int   // of the field that is summed
+	sorted   []int
+	sum      int // of the field that is summed
+	total    int // of the field that holds the file's total; -1: none
 }
 
 // builtins of the expression language that rules may use. None knows the time or
@@ -117,6 +122,30 @@ func firstLine(err error) error {
 	return errors.New(s)
 }
 
+var unknownName = regexp.MustCompile(`unknown (?:name|field) (\w+)`)
+
+// explained is what an expression's error says, with the nearest name that there is.
+func (p *Profile) explained(err error) error {
+	err = firstLine(err)
+	m := unknownName.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	names := []string{"raw", "record", "days", "day", "digits", "bank"}
+	for _, path := range p.records.Paths() {
+		party, part, _ := strings.Cut(path, ".")
+		names = append(names, party)
+		if part != "" {
+			names = append(names, part)
+		}
+	}
+	for i := range p.spec.Record {
+		names = append(names, p.spec.Record[i].Src...)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("%w; %s", err, didYouMean(m[1], slices.Compact(names)))
+}
+
 func (p *Profile) compileRules(fail failer) error {
 	if p.records == nil {
 		return nil
@@ -137,11 +166,11 @@ func (p *Profile) compileRules(fail failer) error {
 			return fail(s.line, "rule %s: field %q: no such path; %s", s.ID, s.Field, didYouMean(s.Field, p.records.Paths()))
 		}
 		if r.expr, err = expr.Compile(s.Expr, options...); err != nil {
-			return fail(s.line, "rule %s: expr: %w", s.ID, firstLine(err))
+			return fail(s.line, "rule %s: expr: %w", s.ID, p.explained(err))
 		}
 		if s.When != "" {
 			if r.when, err = expr.Compile(s.When, options...); err != nil {
-				return fail(s.line, "rule %s: when: %w", s.ID, firstLine(err))
+				return fail(s.line, "rule %s: when: %w", s.ID, p.explained(err))
 			}
 		}
 		p.rules = append(p.rules, r)
@@ -152,23 +181,42 @@ func (p *Profile) compileRules(fail failer) error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case (len(s.Unique) > 0) == (s.Sum != ""):
-			return fail(s.line, "rule %s: write either unique: [paths] or sum: amount", s.ID)
-		case s.Sum != "" && (!p.money(s.Sum) || s.Max <= 0):
-			return fail(s.line, "rule %s: sum: only a path of money, as amount, can be summed, and max (kopecks) must be given", s.ID)
-		}
-		r := fileRule{spec: s, severity: severity, sum: p.records.Index(s.Sum)}
-		for _, path := range s.Unique {
-			i := p.records.Index(path)
-			if i < 0 || p.records.Fields[i].Money() {
-				return fail(s.line, "rule %s: unique %q: no such path of a text; %s", s.ID, path, didYouMean(path, p.records.Paths()))
+		sorts := 0
+		for _, given := range []bool{len(s.Unique) > 0, s.Sum != "", len(s.Sorted) > 0} {
+			if given {
+				sorts++
 			}
-			r.unique = append(r.unique, i)
+		}
+		switch {
+		case sorts != 1:
+			return fail(s.line, "rule %s: write one of unique: [paths], sorted: [paths], sum: amount", s.ID)
+		case s.Sum != "" && (!p.money(s.Sum) || (s.Max <= 0) == (s.Total == "")):
+			return fail(s.line, "rule %s: sum: only a path of money, as amount, can be summed, and max (kopecks) or total (a path of money) must be given", s.ID)
+		case s.Sum == "" && (s.Max != 0 || s.Total != ""):
+			return fail(s.line, "rule %s: max, total: only for sum; remove them", s.ID)
+		case s.Total != "" && !p.money(s.Total):
+			return fail(s.line, "rule %s: total %q: no such path of money; %s", s.ID, s.Total, didYouMean(s.Total, p.records.Paths()))
+		}
+		r := fileRule{spec: s, severity: severity, sum: p.records.Index(s.Sum), total: -1}
+		if s.Total != "" {
+			r.total = p.records.Index(s.Total)
+		}
+		for _, list := range []struct {
+			what  string
+			paths []string
+			to    *[]int
+		}{{"unique", s.Unique, &r.unique}, {"sorted", s.Sorted, &r.sorted}} {
+			for _, path := range list.paths {
+				i := p.records.Index(path)
+				if i < 0 || p.records.Fields[i].Money() {
+					return fail(s.line, "rule %s: %s %q: no such path of a text; %s", s.ID, list.what, path, didYouMean(path, p.records.Paths()))
+				}
+				*list.to = append(*list.to, i)
+			}
 		}
 		p.fileRules = append(p.fileRules, r)
 	}
-	return nil
+	return p.compileReferences(fail)
 }
 
 // money says whether path is one of a sum.
@@ -182,14 +230,22 @@ type site struct {
 	profile *Profile
 	field   func(path string) string
 	add     func(formats.Finding)
+	context *formats.Context
 	seen    []kind.Seen
 	sums    []int64
+	totals  []int64
+	last    [][]string // values of the record before, for sorted
 	over    []bool
+	missing map[string]bool // lists that are not there, said once
+	parts   []string
 }
 
-func (p *Profile) site(field func(string) string, add func(formats.Finding)) *site {
+func (p *Profile) site(c *formats.Context, field func(string) string, add func(formats.Finding)) *site {
 	n := len(p.fileRules)
-	return &site{profile: p, field: field, add: add, seen: make([]kind.Seen, n), sums: make([]int64, n), over: make([]bool, n)}
+	return &site{
+		profile: p, context: c, field: field, add: add,
+		seen: make([]kind.Seen, n), sums: make([]int64, n), totals: make([]int64, n), last: make([][]string, n), over: make([]bool, n),
+	}
 }
 
 func (s *site) check(o kind.Record, raw map[string]any) {
@@ -211,23 +267,66 @@ func (s *site) check(o kind.Record, raw map[string]any) {
 			}
 		}
 	}
-	for i, r := range s.profile.fileRules {
-		if r.spec.Sum != "" {
-			if s.sums[i] += *o.Money(r.sum); (s.sums[i] > r.spec.Max || s.sums[i] < 0) && !s.over[i] {
-				s.over[i] = true
-				s.report(r.spec.ID, r.severity, 0, r.spec.Sum, r.spec.Message)
+	s.references(o)
+	for i := range s.profile.fileRules {
+		r := &s.profile.fileRules[i]
+		switch {
+		case r.spec.Sum != "":
+			s.sum(i, r, o)
+		case len(r.sorted) > 0:
+			now := s.values(nil, r.sorted, o)
+			if before := s.last[i]; before != nil && slices.Compare(now, before) < 0 {
+				s.report(r.spec.ID, r.severity, o.Place(), r.spec.Sorted[0], r.spec.Message)
 			}
-			if s.over[i] {
-				s.sums[i] = 0
+			s.last[i] = now
+		default:
+			s.parts = s.values(s.parts[:0], r.unique, o)
+			if _, twice := s.seen[i].Before(o.Place(), s.parts...); twice {
+				s.report(r.spec.ID, r.severity, o.Place(), r.spec.Unique[0], r.spec.Message)
 			}
-			continue
 		}
-		parts := make([]string, len(r.unique))
-		for j, k := range r.unique {
-			parts[j] = *o.Text(k)
+	}
+}
+
+// values appends the texts of the fields.
+func (s *site) values(to []string, fields []int, o kind.Record) []string {
+	for _, k := range fields {
+		to = append(to, *o.Text(k))
+	}
+	return to
+}
+
+// sum adds a record to the sum of the file. A sum that is no number any more is
+// over every bound.
+func (s *site) sum(i int, r *fileRule, o kind.Record) {
+	if s.over[i] {
+		return
+	}
+	v := *o.Money(r.sum)
+	s.over[i] = v < 0 || v > math.MaxInt64-s.sums[i]
+	if !s.over[i] {
+		s.sums[i] += v
+	}
+	if r.total >= 0 {
+		t := *o.Money(r.total)
+		if o.Place() > 1 && s.totals[i] != t {
+			s.over[i] = true // the records do not agree on the total
 		}
-		if _, twice := s.seen[i].Before(o.Place(), parts...); twice {
-			s.report(r.spec.ID, r.severity, o.Place(), r.spec.Unique[0], r.spec.Message)
+		s.totals[i] = t
+	} else if s.sums[i] > r.spec.Max {
+		s.over[i] = true
+	}
+	if s.over[i] {
+		s.report(r.spec.ID, r.severity, 0, r.spec.Sum, r.spec.Message)
+	}
+}
+
+// end holds the whole file to what can be said only then. Of a file that was not
+// read whole nothing is said: its sum is not known.
+func (s *site) end(whole bool) {
+	for i := range s.profile.fileRules {
+		if r := &s.profile.fileRules[i]; whole && r.total >= 0 && !s.over[i] && s.sums[i] != s.totals[i] {
+			s.report(r.spec.ID, r.severity, 0, r.spec.Total, r.spec.Message)
 		}
 	}
 }

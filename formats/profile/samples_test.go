@@ -44,6 +44,7 @@ func sampleFiles() map[string][]byte {
 		"brama.payment-order.fail.dbf":       sample.DBF(short, 0x65, charset.CP866, at, rows("90,50")),
 	}
 	maps.Copy(files, layoutFiles(orders, bad))
+	maps.Copy(files, engineFiles(orders, bad))
 	maps.Copy(files, kindFiles())
 	return files
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
+	"github.com/brama-gateway/brama/formats/jsondoc"
 	"github.com/brama-gateway/brama/formats/text"
 )
 
@@ -33,6 +34,8 @@ type spec struct {
 	Absent    []string       `yaml:"absent"`
 	Rules     []ruleSpec     `yaml:"rules"`
 	FileRules []fileRuleSpec `yaml:"file_rules"`
+	// References hold fields to classifiers and to the sender's register entry.
+	References []referenceSpec `yaml:"references"`
 	// Refuse says why no document of this layout is taken. Such a profile is there
 	// so that the sender is told what to do instead.
 	Refuse formats.Text `yaml:"refuse"`
@@ -43,7 +46,7 @@ type matchSpec struct {
 }
 
 type containerSpec struct {
-	Type        string `yaml:"type"`          // dbf, xml, pdf, fixed, keyvalue, keyed, delimited
+	Type        string `yaml:"type"`          // dbf, xml, pdf, json, fixed, keyvalue, keyed, delimited
 	Versions    []int  `yaml:"versions"`      // dbf: first bytes allowed
 	CharOver255 string `yaml:"char_over_255"` // dbf: "clipper" or nothing
 	Message     string `yaml:"message"`       // xml: pain.001.001.09 or .03
@@ -54,6 +57,7 @@ type containerSpec struct {
 	Header      bool   `yaml:"header"`        // delimited: the first line names the columns
 	Quote       bool   `yaml:"quote"`         // delimited: values may stand in double quotes
 	MaxLine     int    `yaml:"max_line"`      // text: bytes of a line
+	Array       string `yaml:"array"`         // json: the member that holds the records; empty: the document is their array
 }
 
 type charsetSpec struct {
@@ -78,8 +82,9 @@ type fieldSpec struct {
 	Optional bool     `yaml:"optional"` // the field may be missing from the table
 	Max      int64    `yaml:"max"`      // characters; of money: kopecks
 	Min      int64    `yaml:"min"`
-	Pad      int      `yaml:"pad"`  // digits: zeros on the left up to so many
-	Unit     string   `yaml:"unit"` // of money: kopeck or hryvnia
+	Pad      int      `yaml:"pad"`      // digits: zeros on the left up to so many
+	Unit     string   `yaml:"unit"`     // of money: kopeck or hryvnia
+	Decimals int      `yaml:"decimals"` // of money in hryvnias: digits after the point; those beyond two must be zeros
 	Format   string   `yaml:"format"`
 	Values   []string `yaml:"values"`
 	At       int      `yaml:"at"`    // fixed: first byte, from 1
@@ -111,12 +116,31 @@ type ruleSpec struct {
 type fileRuleSpec struct {
 	ID       string       `yaml:"id"`
 	Unique   []string     `yaml:"unique"` // canonical paths whose values together occur once
-	Sum      string       `yaml:"sum"`    // amount
-	Max      int64        `yaml:"max"`    // kopecks
+	Sum      string       `yaml:"sum"`    // a path of money: all records together
+	Max      int64        `yaml:"max"`    // of sum: kopecks, at most
+	Total    string       `yaml:"total"`  // of sum: a path of money that holds the file's total, the same in each record
+	Sorted   []string     `yaml:"sorted"` // canonical paths by which the records come in order
 	Severity string       `yaml:"severity"`
 	Message  formats.Text `yaml:"message"`
 
 	line int
+}
+
+type referenceSpec struct {
+	Field    string       `yaml:"field"` // canonical path
+	List     string       `yaml:"list"`  // a classifier's name, client.accounts or client.edrpou
+	Severity string       `yaml:"severity"`
+	Message  formats.Text `yaml:"message"` // may be left out
+
+	line     int
+	at       int
+	severity formats.Severity
+}
+
+func (r *referenceSpec) UnmarshalYAML(node *yaml.Node) error {
+	type plain referenceSpec
+	r.line = node.Line
+	return node.Decode((*plain)(r))
 }
 
 // names is one name or a list of them.
@@ -306,13 +330,13 @@ var (
 )
 
 // ours are the prefixes of rules that are built in; a profile's own rules take others.
-var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG", "TXT"}
+var ours = []string{"PO", "FMT", "FLD", "DBF", "XML", "UA", "PDF", "ST", "SIG", "TXT", "JSON", "REF"}
 
 // containers are the types of container.
-var containers = []string{"dbf", "declar", "delimited", "fixed", "jpeg", "keyed", "keyvalue", "letter", "pdf", "xml"}
+var containers = []string{"dbf", "declar", "delimited", "fixed", "jpeg", "json", "keyed", "keyvalue", "letter", "pdf", "xml"}
 
 // tables are the containers whose records a profile describes field by field.
-func (c containerSpec) table() bool { return c.Type == "dbf" || c.text() }
+func (c containerSpec) table() bool { return c.Type == "dbf" || c.Type == "json" || c.text() }
 
 func (c containerSpec) text() bool { return shapes[c.Type] != 0 }
 
@@ -371,6 +395,10 @@ func (p *Profile) compile(root *yaml.Node) error {
 	case !c.text() && (c.CRLF || c.MaxLine != 0), c.Type != "fixed" && c.Length != 0, c.Type != "keyvalue" && c.First != "",
 		c.Type != "delimited" && (c.Separator != "" || c.Header || c.Quote):
 		return fail(line("container"), "crlf and max_line are only for text, length only for fixed, first only for keyvalue, separator, header and quote only for delimited; remove what is not for type %s", c.Type)
+	case c.Type != "json" && c.Array != "":
+		return fail(line("container"), "array: only for type json; remove it")
+	case c.Type == "json" && !strings.EqualFold(s.Charset.Name, "utf-8"):
+		return fail(line("charset"), "charset name %q: JSON is always utf-8; write that", s.Charset.Name)
 	case c.MaxLine < 0 || c.MaxLine > 1<<20 || c.Length < 0 || c.Length > 1<<20:
 		return fail(line("container"), "length, max_line: want at most 1048576 bytes")
 	case c.Type == "delimited" && (len(c.Separator) != 1 || c.Separator[0] < ' ' && c.Separator[0] != '\t' || c.Separator[0] > '~' || c.Separator == `"`):
@@ -412,6 +440,11 @@ func (p *Profile) compile(root *yaml.Node) error {
 	}
 	if c.text() {
 		if err := p.compileText(fail, line("container")); err != nil {
+			return err
+		}
+	}
+	if c.Type == "json" {
+		if err := p.compileJSON(fail); err != nil {
 			return err
 		}
 	}
@@ -498,6 +531,8 @@ func (p *Profile) compileFields(fail failer) error {
 			return fail(f.line, "type %q: a path of a sum, and only such a one, is money", f.Type)
 		case isMoney(f.Type) && f.Unit != "kopeck" && f.Unit != "hryvnia":
 			return fail(f.line, "unit %q: write kopeck or hryvnia", f.Unit)
+		case f.Decimals != 0 && (f.Unit != "hryvnia" || f.Decimals < 3 || f.Decimals > 9):
+			return fail(f.line, "decimals %d: only for money in hryvnias, from 3 to 9", f.Decimals)
 		case f.Type == "code" && len(f.Values) == 0:
 			return fail(f.line, "values: missing; list the values that the code may have")
 		case f.Type == "date" && f.Format != "" && slices.ContainsFunc(strings.Split(f.Format, "|"), func(s string) bool { return dateFormats[s] == "" }):
@@ -551,6 +586,24 @@ func (p *Profile) bankOf(path string) int {
 		return -1
 	}
 	return p.records.Index(party + ".mfo")
+}
+
+// compileJSON prepares the reading of a JSON container.
+func (p *Profile) compileJSON(fail failer) error {
+	p.json = jsondoc.Options{Array: p.spec.Container.Array, MaxRecords: p.spec.Limits.MaxRecords}
+	for i := range p.spec.Record {
+		f := &p.spec.Record[i]
+		if f.At != 0 || f.Len != 0 || f.Align != "" {
+			return fail(f.line, "at, len, align: only for a container of type fixed; remove them")
+		}
+		for _, src := range f.Src {
+			if strings.HasPrefix(src, "/") && p.json.Array == "" {
+				return fail(f.line, "src %q: a member of the document (with a slash) needs container array", src)
+			}
+			p.json.Members = append(p.json.Members, src)
+		}
+	}
+	return nil
 }
 
 // compileText prepares the reading of a text container.

@@ -58,7 +58,7 @@ func (l *Layout) Write(to io.Writer, doc formats.Source, o WriteOptions) (replac
 		w.page = charset.Windows1251
 	}
 	var put func([][]byte) error
-	done := func() error { return nil }
+	var done func() error
 	switch l.spec.Container.Type {
 	case "dbf":
 		t := l.table(doc.Len(), w.page)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -69,6 +70,18 @@ func (f *fake) Ask(ctx context.Context, id client.ID, document bool, name string
 
 func (f *fake) Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error) {
 	return &gateway.DayReport{Day: day}, f.call(ctx, "day %s %v", day, closed)
+}
+
+func (f *fake) Classifiers(ctx context.Context) ([]ClassifierRow, error) {
+	return nil, f.call(ctx, "classifiers")
+}
+
+func (f *fake) Classifier(ctx context.Context, name string) ([]classifier.Entry, error) {
+	return []classifier.Entry{{Code: "2273"}}, f.call(ctx, "classifier %s", name)
+}
+
+func (f *fake) ImportClassifier(ctx context.Context, name string, entries []classifier.Entry, from string) (ClassifierRow, error) {
+	return ClassifierRow{Name: name, Entries: len(entries)}, f.call(ctx, "import %s %+v %s", name, entries, from)
 }
 
 func (f *fake) SpoolList(ctx context.Context, filter Filter) ([]Row, error) {
@@ -150,6 +163,12 @@ func TestCalls(t *testing.T) {
 	status, err := c.Status(ctx)
 	check("status", err, status, f.status)
 	check("reload", c.Reload(ctx), nil, nil)
+	lists, err := c.Classifiers(ctx)
+	check("classifiers", err, lists, []ClassifierRow{})
+	codes, err := c.Classifier(ctx, "kekv")
+	check("classifier kekv", err, codes, []classifier.Entry{{Code: "2273"}})
+	imported, err := c.ImportClassifier(ctx, "kekv", codes, "2026-01-01")
+	check("import kekv [{Code:2273 Name: From: Until:}] 2026-01-01", err, imported, ClassifierRow{Name: "kekv", Entries: 1})
 	clients, err := c.Clients(ctx)
 	check("clients", err, clients, []ClientRow{})
 	text, err := c.Client(ctx, "demo")

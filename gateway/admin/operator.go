@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
@@ -49,6 +50,14 @@ type Operator interface {
 	// Ask says what a client's ledger holds: of a document (its submission, or its
 	// SHA-256), or of an account, as "commitment/17".
 	Ask(ctx context.Context, id client.ID, document bool, name string) (gateway.Standing, error)
+
+	// Classifiers are the code lists, by name.
+	Classifiers(context.Context) ([]ClassifierRow, error)
+	// Classifier is one list with all its codes.
+	Classifier(ctx context.Context, name string) ([]classifier.Entry, error)
+	// ImportClassifier makes the entries a list's from a day on (ISO 8601; empty:
+	// they are all of it).
+	ImportClassifier(ctx context.Context, name string, entries []classifier.Entry, from string) (ClassifierRow, error)
 
 	SpoolList(context.Context, Filter) ([]Row, error)
 	SpoolShow(context.Context, spool.ID) (Item, error)
@@ -90,6 +99,14 @@ type ClientRow struct {
 	Keys        int       `json:"keys"` // SSH keys
 	Signatories int       `json:"signatories"`
 	Folder      bool      `json:"folder"`
+}
+
+// ClassifierRow is a code list in a list.
+type ClassifierRow struct {
+	Name    string `json:"name"`
+	Entries int    `json:"entries"`
+	InForce int    `json:"inForce"` // codes that are in force today
+	SHA256  string `json:"sha256"`  // of the list as it is kept, as in the journal
 }
 
 // Change is what applying files does to one client.

@@ -120,6 +120,18 @@ func (s *Server) handler(self uint32) http.Handler {
 		return idAnswer{id}, err
 	})
 
+	handle("GET /v1/classifiers", func(r *http.Request) (any, error) { return list(op.Classifiers(r.Context())) })
+	handle("GET /v1/classifiers/{name}", func(r *http.Request) (any, error) {
+		return list(op.Classifier(r.Context(), r.PathValue("name")))
+	})
+	handle("POST /v1/classifiers/{name}", func(r *http.Request) (any, error) {
+		var in classifierRequest
+		if err := read(r, &in); err != nil {
+			return nil, err
+		}
+		return op.ImportClassifier(r.Context(), r.PathValue("name"), in.Entries, in.From)
+	})
+
 	handle("GET /v1/day", func(r *http.Request) (any, error) {
 		q := r.URL.Query()
 		return op.Day(r.Context(), q.Get("day"), q.Get("closed") == "true")

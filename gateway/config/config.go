@@ -115,7 +115,15 @@ type Decrypt struct {
 
 // Journal is the signed history.
 type Journal struct {
-	Copy string `yaml:"copy" path:"made" doc:"Folder for a second copy of the signed checkpoints, best on another machine: with it bramactl journal verify finds also a state that was taken back as a whole. Empty: none."`
+	Copy    string  `yaml:"copy" path:"made" doc:"Folder for a second copy of the signed checkpoints, best on another machine: with it bramactl journal verify finds also a state that was taken back as a whole. Empty: none."`
+	Syslog  bool    `yaml:"syslog" doc:"Write each signed checkpoint to the system's log too (/dev/log), whole: a collector on another machine is then one more copy."`
+	Witness Witness `yaml:"witness" doc:"A witness on another machine, which signs a checkpoint only if it continues the history that it has signed before (bramactl journal witness)."`
+}
+
+// Witness names a witness of the journal.
+type Witness struct {
+	URL string `yaml:"url" doc:"Where it listens, as http://10.0.0.7:8191. Checkpoints are public and signed, so plain HTTP is enough. Empty: no witness."`
+	Key string `yaml:"key" doc:"Its public key, as bramactl journal witness prints it at its start."`
 }
 
 // Backup is where copies of the state go.

@@ -111,6 +111,7 @@ const (
 	publicFile      = "key.pub"
 	hashesFile      = "hashes.bin"
 	checkpointsFile = "checkpoints"
+	witnessedFile   = "witnessed"
 )
 
 // Folder is where the journal of a state folder lies.

@@ -25,6 +25,7 @@
 //	key, key.pub    Ed25519, in the form of golang.org/x/mod/sumdb/note; made at the first start
 //	hashes.bin      the stored hashes of the tree in tlog's order, 32 bytes each; can be made anew from the rows
 //	checkpoints     signed heads, one after another, each followed by an empty line
+//	witnessed       the newest one that the witness has signed too, if there is a witness (Witness)
 //
 // A checkpoint is a C2SP tlog-checkpoint: origin, size, root, and one extension
 // line, "time" and an RFC 3339 time. Whoever keeps one can prove later that
@@ -53,7 +54,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -99,6 +102,8 @@ type Options struct {
 	Copy      string // folder for a second copy of the checkpoints; empty: none
 	Store     Viewer
 	Publisher Publisher // nil: proofs are not published
+	Witness   *Remote   // nil: none
+	Syslog    io.Writer // gets a line for each checkpoint; nil: none
 	Now       func() time.Time
 	Rand      io.Reader // for the key; crypto/rand.Reader
 	Log       *zap.Logger
@@ -117,6 +122,10 @@ type Journal struct {
 	lag   [][]byte   // checkpoints that the copy lacks
 	copy  *noteFile  // nil until it could be opened
 	fault error      // why nothing is signed any more
+
+	witnessFault atomic.Pointer[error]
+	witnessing   sync.Mutex
+	witnessed    int64 // rows of the newest checkpoint that the witness has signed; 0 until it was asked
 
 	publishing sync.Mutex
 	proved     int64 // rows whose proofs are published; -1: not yet read
@@ -385,6 +394,12 @@ func (j *Journal) Checkpoint(ctx context.Context) (Checkpoint, error) {
 		j.lag = append(j.lag, c.Note)
 	}
 	j.o.Log.Info("checkpoint", zap.Int64("size", c.Size), zap.Stringer("root", c.Root))
+	if j.o.Syslog != nil {
+		// All of it: a collector on another machine is a copy as good as any.
+		if _, err := fmt.Fprintf(j.o.Syslog, "checkpoint %s", strings.ReplaceAll(strings.TrimSpace(string(c.Note)), "\n", "|")); err != nil {
+			j.o.Log.Error("checkpoint not written to syslog", zap.Error(err))
+		}
+	}
 	return c, nil
 }
 

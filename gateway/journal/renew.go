@@ -92,6 +92,9 @@ func Retire(dir, copies, origin string) error {
 			return fmt.Errorf("journal: %w", err)
 		}
 	}
+	if err := os.Remove(filepath.Join(dir, witnessedFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("journal: %w", err)
+	}
 	// key.pub goes last: until then Retire can be repeated.
 	for _, name := range []string{keyFile, publicFile} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -26,7 +26,6 @@ type lists struct {
 	*httptest.Server
 	mu    sync.Mutex
 	crl   *pki.CRL
-	made  time.Time
 	whole int // answers that were not 304
 	down  bool
 }
