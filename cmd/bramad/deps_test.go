@@ -28,6 +28,7 @@ var layers = []struct {
 	{"configs", nil},                            // embeds its files
 	{"formats", []string{"formats", "configs"}}, // the profiles that come with Brama
 	{"spool", []string{"spool", "spool/internal"}},
+	{"spool/migrate", []string{"spool", "spool/internal", "spool/sqlite", "spool/postgres"}}, // its tests move between them
 
 	{"gateway/strict", nil},
 	{"gateway/client", []string{"gateway/strict", "formats", "crypto"}},
