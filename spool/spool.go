@@ -17,12 +17,21 @@
 // left, except that after [ErrStopped] only the next start tells whether a change
 // that had begun was still made. An engine may commit several functions together
 // (group commit): a function must therefore be short, must not wait for anything
-// outside (nor call the store or a draft), and may be run again. After a failed
+// outside (nor call the store or a draft), and may be run again: only what its last
+// run was answered counts. After a failed
 // flush the engine returns ErrStopped for everything: the files are no longer
 // known to be whole, and only what the next start recovers may be trusted.
 //
 // Within a change an error of the contract (ErrNotFound, ErrConflict, ErrExists,
 // ErrFull of Insert) undoes nothing but the call that returned it: the function may go on.
+//
+// # One opener
+//
+// A store has one opener at a time: whoever comes second gets [ErrLocked]. An
+// engine that several nodes can reach fences besides: once another has opened the
+// store, because the first was taken for dead, nothing the first does is committed
+// any more. It gets ErrStopped with [ErrFenced], even for a change that had begun.
+// The history of Events thus has one order over all openers, without gaps.
 //
 // Times are kept to the microsecond and come back in UTC. Ids from 1 to 2^63-1
 // can be stored, which is enough until the year 2298.
@@ -53,6 +62,11 @@ var (
 	// ErrStopped is returned after the engine has given up: a flush failed, or
 	// the store was closed.
 	ErrStopped = errors.New("the spool has stopped taking work")
+	// ErrLocked is returned by an engine's Open while somebody else, of this process or
+	// another, has the store open.
+	ErrLocked = errors.New("the spool is in use by another process")
+	// ErrFenced comes with ErrStopped when another has opened the store meanwhile.
+	ErrFenced = errors.New("another node has taken the spool over")
 )
 
 // Queue, State and Role are the caller's words.

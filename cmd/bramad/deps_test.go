@@ -27,7 +27,7 @@ var layers = []struct {
 	{"crypto", []string{"crypto"}},
 	{"configs", nil},                            // embeds its files
 	{"formats", []string{"formats", "configs"}}, // the profiles that come with Brama
-	{"spool", []string{"spool"}},
+	{"spool", []string{"spool", "spool/internal/ranges"}},
 
 	{"gateway/strict", nil},
 	{"gateway/client", []string{"gateway/strict", "formats", "crypto"}},
@@ -81,6 +81,7 @@ var homes = []struct {
 	{"github.com/fsnotify/fsnotify", []string{"gateway/watch"}, "a hint that a watched folder changed"},
 	{"github.com/robfig/cron/v3", []string{"cmd/bramad", "gateway/config"}, "the schedule runs in bramad; config parses the expressions to refuse wrong ones"},
 	{"modernc.org/sqlite", []string{"spool/sqlite", "spool/sqlite/walfile"}, "the embedded engine and its file layer"},
+	{"github.com/jackc/pgx/v5", []string{"spool/postgres"}, "the engine in PostgreSQL, and the server of its tests"},
 	{"modernc.org/libc", []string{"spool/sqlite/walfile"}, "what the embedded engine's VFS is written in"},
 	{"golang.org/x/mod/sumdb", []string{"gateway/journal"}, "the Merkle tree and the signed notes of the journal"},
 	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "gateway/openapitest", "formats/profile"}, "register entries and the configuration, through strict; format profiles; OpenAPI files in tests"},

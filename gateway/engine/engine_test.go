@@ -19,7 +19,7 @@ import (
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/engine"
 	"github.com/brama-gateway/brama/gateway/gatewaytest"
-	"github.com/brama-gateway/brama/spool/sqlite"
+	"github.com/brama-gateway/brama/spool"
 )
 
 func TestOpen(t *testing.T) {
@@ -53,7 +53,7 @@ func TestOpen(t *testing.T) {
 	if len(e.Trust.Snapshot().Anchors()) != 1 {
 		t.Errorf("%d anchors", len(e.Trust.Snapshot().Anchors()))
 	}
-	if _, err := engine.Open(context.Background(), cfg, zap.NewNop()); !errors.Is(err, sqlite.ErrLocked) {
+	if _, err := engine.Open(context.Background(), cfg, zap.NewNop()); !errors.Is(err, spool.ErrLocked) {
 		t.Errorf("two on one store: %v", err)
 	}
 	write("trust/material/crl.pem", "X509 CRL", p.Fresh.Raw)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/internal/ranges"
 )
 
 // roomStep is how many bytes a draft writes between two looks at the free space.
@@ -37,7 +38,7 @@ type draft struct {
 
 	mu      sync.Mutex
 	size    int64
-	written ranges
+	written ranges.Ranges
 	mem     []byte
 	file    *os.File
 	paid    int64 // bytes that may be written before the next look at the free space
@@ -116,7 +117,7 @@ func (d *draft) read(p []byte, off int64) error {
 	} else {
 		clear(p[n:])
 	}
-	d.written.blank(p, off)
+	d.written.Blank(p, off)
 	return nil
 }
 
@@ -136,7 +137,7 @@ func (d *draft) WriteAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if len(d.written) >= maxRanges && !d.written.touches(span{off, end}) {
+	if len(d.written) >= ranges.Max && !d.written.Touches(ranges.Span{From: off, To: end}) {
 		return 0, fmt.Errorf("draft: too scattered: %w", spool.ErrHole)
 	}
 	if d.file == nil && end > d.store.opt.InlineMax {
@@ -152,7 +153,7 @@ func (d *draft) WriteAt(p []byte, off int64) (int, error) {
 	} else if err := d.put(p, off); err != nil {
 		return 0, err
 	}
-	d.written = d.written.with(span{off, end})
+	d.written = d.written.With(ranges.Span{From: off, To: end})
 	d.size = max(d.size, end)
 	if d.file != nil {
 		return len(p), d.follow(p, off)
@@ -195,7 +196,7 @@ func (d *draft) spill() error {
 		return err
 	}
 	d.mem = nil
-	return d.follow(nil, d.written.first())
+	return d.follow(nil, d.written.First())
 }
 
 // follow hashes on the way: the bytes just written when they come next, then
@@ -216,7 +217,7 @@ func (d *draft) follow(p []byte, off int64) error {
 
 // catchUp hashes what is written without a hole.
 func (d *draft) catchUp() error {
-	first := min(d.written.first(), d.size)
+	first := min(d.written.First(), d.size)
 	if d.hashed >= first {
 		return nil
 	}
@@ -244,7 +245,7 @@ func (d *draft) Truncate(size int64) error {
 	case size > d.max:
 		return fmt.Errorf("draft: %w", spool.ErrTooLarge)
 	}
-	d.written = d.written.cut(size)
+	d.written = d.written.Cut(size)
 	d.mem = d.mem[:min(int64(len(d.mem)), size)]
 	if size < d.hashed {
 		d.hash, d.hashed = nil, 0
@@ -274,7 +275,7 @@ func (d *draft) Keep(ctx context.Context, owner, name string, at time.Time) erro
 			return err
 		}
 	}
-	written := d.written.marshal()
+	written := d.written.Marshal()
 	err := d.store.change(ctx, func(t *tx) error {
 		// The name may be another draft's, and the draft may have another name.
 		err := t.s.rows(`DELETE FROM kept WHERE (owner = ? AND name = ?) OR draft = ? RETURNING draft`, []any{owner, name, d.id}, func(scan func(...any) error) error {
@@ -317,7 +318,7 @@ func (s *Store) Resume(ctx context.Context, owner, name string, max int64) (spoo
 	if err != nil {
 		return nil, fmt.Errorf("kept draft: %w", told(err))
 	}
-	written, err := unmarshalRanges(raw)
+	written, err := ranges.Unmarshal(raw)
 	if err != nil {
 		return nil, fmt.Errorf("kept draft: %w", err)
 	}
@@ -354,7 +355,7 @@ func (d *draft) reopen(inline bool) error {
 		return err
 	}
 	st, err := file.Stat()
-	if err == nil && len(d.written) > 0 && st.Size() < d.written[len(d.written)-1].to {
+	if err == nil && len(d.written) > 0 && st.Size() < d.written[len(d.written)-1].To {
 		err = errShort
 	}
 	if err != nil {
@@ -408,7 +409,7 @@ func (d *draft) Finish(ctx context.Context) (spool.Content, error) {
 	if err := errors.Join(ctx.Err(), d.store.stopped()); err != nil {
 		return spool.Content{}, err
 	}
-	if d.written.first() != d.size {
+	if d.written.First() != d.size {
 		return spool.Content{}, fmt.Errorf("draft: %w", spool.ErrHole)
 	}
 	var err error

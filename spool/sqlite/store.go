@@ -31,10 +31,6 @@ import (
 // DefaultInlineMax is the size up to which content lies in the database.
 const DefaultInlineMax = 64 << 10
 
-// ErrLocked is returned by Open while another process, or another Store of this
-// one, has the folder open.
-var ErrLocked = errors.New("the spool is in use by another process")
-
 // Options say where a store is and how it behaves. Zero fields take defaults,
 // except Dir.
 type Options struct {
@@ -89,7 +85,7 @@ type Store struct {
 var _ spool.Store = (*Store)(nil)
 
 // Open opens the store in opt.Dir, or begins one. What a crash left is put
-// right: drafts nobody kept are removed. The error is ErrLocked while somebody
+// right: drafts nobody kept are removed. The error is spool.ErrLocked while somebody
 // else has it open, ErrVersion for a store of a newer release.
 func Open(ctx context.Context, opt Options) (*Store, error) {
 	if opt.Dir == "" || opt.InlineMax < 0 || opt.InlineMax > maxInline || opt.FloorBytes < 0 {
@@ -133,7 +129,7 @@ func seize(name string) (*os.File, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, ErrLocked
+			return nil, spool.ErrLocked
 		}
 		return nil, err
 	}

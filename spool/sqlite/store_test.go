@@ -59,15 +59,16 @@ func hexSum(p []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-func TestLocked(t *testing.T) {
+func TestOneOpener(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := open(t, Options{Dir: dir})
-	if _, err := Open(t.Context(), Options{Dir: dir}); !errors.Is(err, ErrLocked) {
-		t.Errorf("second opener: got %v, want %v", err, ErrLocked)
-	}
-	s.Close()
-	open(t, Options{Dir: dir})
+	spooltest.OneOpener(t, func() (spool.Store, error) {
+		s, err := Open(context.Background(), Options{Dir: dir})
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	})
 }
 
 func TestOpenRefuses(t *testing.T) {

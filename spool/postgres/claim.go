@@ -1,0 +1,182 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/brama-gateway/brama/spool"
+)
+
+// line puts the owner of a ripe item in line. served of a new row is that of
+// the owner's other priorities; an owner who was never served gets a negative
+// number that grows with the id, and so comes before everybody who was, in the
+// order of first arrival.
+func (t *tx) line(it spool.Item, ripe int) error {
+	key := turnKey{it.Queue, it.State, it.Owner, it.Priority}
+	if ripe != ripeNow || t.store.lined[key] {
+		return nil
+	}
+	_, err := t.write(whatever, `INSERT INTO turn (queue, state, owner, priority, served, idle)
+		VALUES ($1, $2, $3, $4, COALESCE((SELECT MAX(served) FROM turn WHERE queue = $1 AND state = $2 AND owner = $3), $5), false)
+		ON CONFLICT (queue, state, owner, priority) DO UPDATE SET idle = false WHERE turn.idle`,
+		string(it.Queue), string(it.State), it.Owner, it.Priority, int64(it.ID)+math.MinInt64)
+	if err != nil {
+		return fmt.Errorf("turn: %w", err)
+	}
+	if len(t.store.lined) >= maxLined {
+		clear(t.store.lined)
+	}
+	t.store.lined[key] = true
+	return nil
+}
+
+// What item.ripe says.
+const (
+	ripeLater = 0 // once a claim has seen NotBefore pass
+	ripeNow   = 1
+	ripeIdle  = 2 // nobody claims from this state
+)
+
+func (t *tx) ripeness(it spool.Item) int {
+	switch {
+	case !it.NotBefore.IsZero():
+		return ripeLater
+	case t.store.claimed[place{it.Queue, it.State}]:
+		return ripeNow
+	}
+	return ripeIdle
+}
+
+// enter makes a place one of those that are claimed from: what is there already
+// gets in line, the owners in the order in which their work came.
+func (t *tx) enter(p place) error {
+	if t.store.claimed[p] {
+		return nil
+	}
+	for _, text := range []string{
+		`INSERT INTO claimed (queue, state) VALUES ($1, $2)`,
+		`INSERT INTO turn (queue, state, owner, priority, served, idle)
+			SELECT DISTINCT i.queue, i.state, i.owner, i.priority, f.id - 9223372036854775807 - 1, false
+			FROM item i JOIN (SELECT owner, MIN(id) AS id FROM item WHERE queue = $1 AND state = $2 AND ripe = 2 GROUP BY owner) f ON f.owner = i.owner
+			WHERE i.queue = $1 AND i.state = $2 AND i.ripe = 2`,
+		`UPDATE item SET ripe = 1 WHERE queue = $1 AND state = $2 AND ripe = 2`,
+	} {
+		if _, err := t.write(whatever, text, string(p.queue), string(p.state)); err != nil {
+			return err
+		}
+	}
+	t.store.claimed[p] = true
+	t.store.claims = append(t.store.claims, p)
+	return nil
+}
+
+const (
+	sqlRipen = `SELECT ` + itemColumns + ` FROM item WHERE queue = $1 AND state = $2 AND ripe = 0 AND not_before <= $3 ORDER BY not_before LIMIT 1000`
+	sqlTurn  = `SELECT owner, priority FROM turn WHERE queue = $1 AND state = $2 AND NOT idle ORDER BY priority DESC, served, owner LIMIT 1 OFFSET $3`
+	sqlPick  = `SELECT ` + itemColumns + ` FROM item
+		WHERE queue = $1 AND state = $2 AND owner = $3 AND priority = $4 AND ripe = 1 AND not_before <= $5 ORDER BY id LIMIT 1`
+	sqlAny = `SELECT 1 FROM item WHERE queue = $1 AND state = $2 AND owner = $3 AND priority = $4 AND ripe = 1 LIMIT 1`
+)
+
+func (t *tx) Claim(c spool.Claim) ([]spool.Item, error) {
+	if err := t.live(); err != nil {
+		return nil, err
+	}
+	if c.Token == nil || c.TTL <= 0 || c.From == c.To {
+		return nil, errors.New("claim: needs a token, a time to live and two different states")
+	}
+	if err := t.enter(place{c.Queue, c.From}); err != nil {
+		return nil, fmt.Errorf("claim: %w", err)
+	}
+	if err := t.ripen(c); err != nil {
+		return nil, fmt.Errorf("claim: %w", told(err))
+	}
+	var out []spool.Item
+	skip := 0 // turns whose work is ripe by an earlier claim's clock, not by this one's
+	for len(out) < c.Max {
+		it, found, err := t.pick(c, &skip)
+		if err != nil {
+			return nil, fmt.Errorf("claim: %w", told(err))
+		}
+		if !found {
+			break
+		}
+		old := it
+		it.State, it.Lease, it.LeaseUntil = c.To, c.Token(), clock(stamp(c.Now.Add(c.TTL)))
+		it.Attempts++
+		if it.Lease == "" {
+			return nil, errors.New("claim: the lease token is empty")
+		}
+		if err := t.put(old, it); err != nil {
+			return nil, err
+		}
+		it.Version++
+		t.store.served++
+		if _, err := t.write(whatever, `UPDATE turn SET served = $1 WHERE queue = $2 AND state = $3 AND owner = $4`,
+			t.store.served, string(c.Queue), string(c.From), it.Owner); err != nil {
+			return nil, fmt.Errorf("claim: %w", err)
+		}
+		out = append(out, it)
+	}
+	return out, nil
+}
+
+// ripen puts in line whose NotBefore has passed.
+func (t *tx) ripen(c spool.Claim) error {
+	var ripe []spool.Item
+	err := t.s.rows(sqlRipen, []any{string(c.Queue), string(c.From), stamp(c.Now)}, func(scan func(...any) error) error {
+		it, err := scanItem(scan)
+		ripe = append(ripe, it)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, it := range ripe {
+		if _, err := t.write(1, `UPDATE item SET ripe = 1 WHERE id = $1`, int64(it.ID)); err != nil {
+			return err
+		}
+		if err := t.line(it, ripeNow); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) pick(c spool.Claim, skip *int) (spool.Item, bool, error) {
+	for {
+		var owner string
+		var priority int
+		err := t.s.row(sqlTurn, []any{string(c.Queue), string(c.From), *skip}, &owner, &priority)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return spool.Item{}, false, nil
+		}
+		if err != nil {
+			return spool.Item{}, false, err
+		}
+		it, err := scanItem(t.s.one(sqlPick, string(c.Queue), string(c.From), owner, priority, stamp(c.Now)))
+		if err == nil {
+			return it, true, nil
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return spool.Item{}, false, err
+		}
+		var one int
+		err = t.s.row(sqlAny, []any{string(c.Queue), string(c.From), owner, priority}, &one)
+		switch {
+		case err == nil:
+			*skip++ // the clock has stepped back: leave it in line
+		case errors.Is(err, pgx.ErrNoRows):
+			delete(t.store.lined, turnKey{c.Queue, c.From, owner, priority})
+			if _, err := t.write(whatever, `UPDATE turn SET idle = true WHERE queue = $1 AND state = $2 AND owner = $3 AND priority = $4`,
+				string(c.Queue), string(c.From), owner, priority); err != nil {
+				return spool.Item{}, false, err
+			}
+		default:
+			return spool.Item{}, false, err
+		}
+	}
+}
