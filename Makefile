@@ -61,6 +61,11 @@ dudect: ## does the time of signing depend on the key? a statistical test, some 
 bench-dstu: ## DSTU 4145 beside Bouncy Castle (Debian: libbcprov-java, default-jdk-headless), one core, ratios
 	BRAMA_BENCH=1 go test -count=1 -p 1 -run TestBesideBouncyCastle -v ./crypto/dstu4145 ./crypto/cades
 
+.PHONY: bench-validate
+
+bench-validate: ## full validation with chain and revocation beside OpenSSL's CMS_verify (Debian: gcc, libssl-dev), one core, ratios
+	BRAMA_BENCH=1 go test -count=1 -run '^TestBesideOpenSSL$$' -v ./crypto/cades
+
 .PHONY: bench-spool bench-restart
 
 bench-spool: ## durable accepts, claims and answers as ratios to the disk; BRAMA_BENCH_STORED=1000000 sets a full store beside

@@ -11,7 +11,11 @@ const (
 	RegisterExtract     Kind = "register_extract"     // витяг з реєстру
 )
 
-// Outgoing says whether the treasury sends documents of this kind.
+// PaymentStatus is the answer to a payment message (pain.002). The gateway makes it
+// beside its receipt; nobody hands it over, so that it is none of OutgoingKinds.
+const PaymentStatus Kind = "payment_status"
+
+// Outgoing says whether the processor hands over documents of this kind to be sent.
 func (k Kind) Outgoing() bool {
 	switch k {
 	case Statement, AccountState, AccountNotification, Notice, AllocationExtract, PlanChange, RegisterExtract:
@@ -35,5 +39,6 @@ var outTitles = map[Kind]Text{
 	Notice:              {UK: "повідомлення", EN: "notice"},
 	AllocationExtract:   {UK: "виписка з розподілу відкритих асигнувань", EN: "extract of an allocation distribution"},
 	PlanChange:          {UK: "довідка про внесення змін до плану", EN: "plan change"},
+	PaymentStatus:       {UK: "звіт про стан платежів", EN: "payment status report"},
 	RegisterExtract:     {UK: "витяг з реєстру", EN: "register extract"},
 }

@@ -112,6 +112,9 @@ func (g *Gateway) KeepEvidence(ctx context.Context) error {
 		if ctx.Err() != nil || len(g.work) > 0 && now.Sub(todo.Since) < evidenceWait {
 			return ctx.Err()
 		}
+		if t := g.StampTrouble(); t != nil && now.Before(t.Next) {
+			return nil
+		}
 		if now.Before(todo.Next) {
 			continue
 		}
@@ -209,8 +212,6 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 		}
 		m.add(r)
 	}
-	kept.Material, kept.Anchors = m.material(), m.anchors()
-
 	b := &batch{g: g}
 	defer b.discard()
 	type addition struct {
@@ -219,7 +220,7 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 	}
 	var additions []addition
 	for i, p := range s.sigs {
-		raised, err := g.raise(ctx, containers[i], m)
+		raised, err := g.raise(ctx, containers[i], c, m)
 		if err != nil {
 			return err
 		}
@@ -232,6 +233,7 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 		}
 		additions = append(additions, addition{raisedPrefix + p.Name, content})
 	}
+	kept.Material, kept.Anchors = m.material(), m.anchors()
 	text, err := json.Marshal(kept)
 	if err != nil {
 		return err
@@ -253,24 +255,26 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 
 // raise gives a container with the values that it is validated with later, and with
 // a time-stamp where there is an authority; nil where it is of a form that cannot be
-// added to: then what is kept beside it has to do.
-func (g *Gateway) raise(ctx context.Context, container []byte, m *gathering) ([]byte, error) {
+// added to: then what is kept beside it has to do. An error is errStamp.
+func (g *Gateway) raise(ctx context.Context, container []byte, c Case, m *gathering) ([]byte, error) {
 	if asic.Sniff(readerAt(container), int64(len(container))) || transport.Is(container) {
 		return nil, nil
 	}
-	r := cades.Raising{Stamper: g.Stamper}
+	s := &stamping{g: g, trust: m.trust, tolerate: c.tolerances(), m: m}
+	r := s.raising()
+	raised, err := container, error(nil)
 	if g.Stamper != nil {
-		stamped, err := r.AddTimeStamp(ctx, container)
-		if err != nil {
-			return nil, err
+		raised, err = r.AddTimeStamp(ctx, container)
+		if s.failed != nil || err == nil {
+			g.stamped(s.failed)
 		}
-		container = stamped
+		if s.failed != nil {
+			return nil, s.failed
+		}
 	}
-	values := cades.Values{Certificates: m.certificates, OCSP: m.answers}
-	for _, l := range m.crls {
-		values.CRLs = append(values.CRLs, l.Raw)
+	if err == nil {
+		raised, err = r.AddValues(raised, m.values(), cades.Baseline)
 	}
-	raised, err := r.AddValues(container, values, cades.Baseline)
 	if err != nil {
 		g.Log.Debug("signature not raised", zap.Error(err))
 		return nil, nil
@@ -354,6 +358,14 @@ func (m *gathering) anchors() (out [][]byte) {
 	return out
 }
 
+func (m *gathering) values() cades.Values {
+	v := cades.Values{Certificates: m.certificates, OCSP: m.answers}
+	for _, l := range m.crls {
+		v.CRLs = append(v.CRLs, l.Raw)
+	}
+	return v
+}
+
 func (m *gathering) material() evidence.Material {
 	out := evidence.Material{OCSP: m.answers}
 	for _, c := range m.certificates {
@@ -387,6 +399,9 @@ func (g *Gateway) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
 	if errors.Is(err, spool.ErrNotFound) {
 		if n := readNote(s.item.Note); n.Outcome != Accepted {
 			return nil, none("only what was accepted has any")
+		}
+		if t := g.StampTrouble(); t != nil {
+			return nil, none("it waits for the time-stamping authority: " + t.Err.Error())
 		}
 		return nil, none("it is being kept; try again in a moment")
 	}
@@ -472,7 +487,9 @@ func (g *Gateway) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
 		if err != nil || g.Stamper == nil {
 			return sealed, err
 		}
-		return cades.Raising{Stamper: g.Stamper}.AddTimeStamp(ctx, sealed)
+		// As who checks the package does, nothing about revocation is asked.
+		s := &stamping{g: g, trust: g.Trust.Snapshot(), tolerate: cades.Tolerances{cades.NoRevocation: true}}
+		return s.raising().AddTimeStamp(ctx, sealed)
 	})
 }
 

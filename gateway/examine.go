@@ -411,7 +411,7 @@ func (c *Case) check(v *Verdict, doc *io.SectionReader) *formats.Report {
 		return nil
 	}
 	ctx := formats.Context{At: c.At, Prior: c.Prior, Lists: c.Lists}
-	o := profile.Options{Name: c.layoutName(v), Profile: c.Profile, MaxFindings: MaxFindings}
+	o := profile.Options{Name: c.layoutName(v), Profile: c.Profile, MaxFindings: MaxFindings, Sent: c.FormatOnly}
 	if c.Entry != nil {
 		ctx.Owner = &formats.Owner{EDRPOU: c.Entry.EDRPOU, Accounts: c.Entry.Accounts}
 		o.Kinds, o.Allowed = c.Entry.Kinds, c.Entry.Profiles

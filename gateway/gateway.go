@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/enveloped"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/formats/classifier"
@@ -62,6 +63,8 @@ type Options struct {
 	JournalKey func() (string, error)
 	// Stamper is asked for the time-stamps of evidence; nil: the journal proves the time.
 	Stamper cades.Stamper
+	// StampDigest is that of their imprints; empty: of each signature.
+	StampDigest der.OID
 
 	Residue time.Duration // how long a taken file stays visible to its sender; 10m
 	Workers int           // examinations at once; one a processor
@@ -92,6 +95,8 @@ type Gateway struct {
 	residue  map[fileKey]residue // taken a short while ago
 	backlog  map[client.ID]int   // unsettled files, about
 	draining bool
+
+	stampTrouble atomic.Pointer[StampTrouble]
 
 	applying sync.Mutex // one change of the register at a time
 

@@ -266,7 +266,11 @@ func (w *letter) what(r *Receipt) {
 		w.say("Контейнер:   %s, у ньому файл %s", "Container:   %s, in it the file %s", c.Form, plain(c.File))
 	}
 	w.say("Результат:   %s", "Outcome:     %s", outcomeWords[r.Outcome].In(w.lang))
-	if k, ok := formats.Titles[r.Kind]; ok {
+	k, ok := formats.Titles[r.Kind]
+	if !ok {
+		k = r.Kind.Title()
+	}
+	if k.UK != "" {
 		w.say("Вид:         %s", "Kind:        %s", k.In(w.lang))
 	}
 	if r.Totals != nil {

@@ -92,9 +92,14 @@ func details(r *cades.Report, at time.Time, trust *pki.Store) []signatureDetails
 	for i := range r.Signatures {
 		s := &r.Signatures[i]
 		d := signatureDetails{BestSignatureTime: at.UTC(), Chain: []chainRow{}, Revocation: []revocationRow{}, Constraints: constraints(s)}
+		held := at
+		if s.Past {
+			held = s.ProvedTime
+			d.BestSignatureTime = held.UTC()
+		}
 		for _, c := range s.Chain {
 			sum := c.SHA256()
-			d.Chain = append(d.Chain, chainRow{c.Subject.String(), hex.EncodeToString(sum[:]), c.NotBefore, c.NotAfter, trust.IsAnchorAt(c, at)})
+			d.Chain = append(d.Chain, chainRow{c.Subject.String(), hex.EncodeToString(sum[:]), c.NotBefore, c.NotAfter, trust.IsAnchorAt(c, held)})
 		}
 		for _, e := range s.Evidence {
 			row := revocationRow{Kind: e.Kind, SHA256: hex.EncodeToString(e.SHA256[:]), ThisUpdate: e.ThisUpdate.UTC()}

@@ -145,6 +145,8 @@ func (c *call) printEvidence(r *evidence.Result) {
 	switch r.SealProof {
 	case "time-stamp":
 		field("час печатки", "time of the seal", c.t("за позначкою часу", "by its time-stamp"))
+	case "expired-time-stamp":
+		field("час печатки", "time of the seal", c.t("за позначкою часу; сертифікат її служби вже не чинний", "by its time-stamp; the certificate of its authority has ended since"))
 	case "claim":
 		field("час печатки", "time of the seal", c.t("за словом шлюзу: сертифікат печатки вже не чинний", "by the gateway's word: the certificate of the seal is not valid any more"))
 	}

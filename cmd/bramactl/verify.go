@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/asic"
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway/provider"
@@ -17,11 +19,15 @@ func verify(c *call, args []string) error {
 	var trust trustFlags
 	var detached, tolerate, xml string
 	var at moment
+	var past pastFlags
 	flags := c.flags()
 	flags.Var(&trust.anchors, "anchor", "")
 	flags.Var(&trust.material, "material", "")
 	flags.StringVar(&detached, "detached", "", "")
 	flags.Var(&at, "at", "")
+	flags.Var(&past.existed, "existed", "")
+	flags.BoolVar(&past.expired, "expired-tsa", false, "")
+	flags.BoolVar(&past.strict, "strict-past", false, "")
 	flags.StringVar(&tolerate, "tolerate", "", "")
 	flags.StringVar(&xml, "report-xml", "", "")
 	rest, err := c.parse(flags, args, 1, 1)
@@ -42,6 +48,9 @@ func verify(c *call, args []string) error {
 	if in.Container, err = c.readFile(rest[0]); err != nil {
 		return err
 	}
+	if o.Past, err = past.of(c, in.Container); err != nil {
+		return err
+	}
 	var document []byte // its SHA-256
 	if detached != "" {
 		doc, err := c.readFile(detached)
@@ -52,7 +61,8 @@ func verify(c *call, args []string) error {
 		document = sum[:]
 		in.Detached = io.NewSectionReader(bytes.NewReader(doc), 0, int64(len(doc)))
 	}
-	if isASiC(in.Container) {
+	// An archive of any kind is judged as a container, which it then fails to be.
+	if isASiC(in.Container) || asic.IsZIP(in.Container) {
 		return c.verifyASiC(rest[0], in, o, xml)
 	}
 	r := cades.Validate(in, o)
@@ -77,6 +87,27 @@ func verify(c *call, args []string) error {
 		return err
 	}
 	return indicated(r.Indication)
+}
+
+// pastFlags say on what a validation in the past may rest.
+type pastFlags struct {
+	existed         moment
+	expired, strict bool
+}
+
+func (f pastFlags) of(c *call, file []byte) (cades.Past, error) {
+	past := cades.Examiner
+	if f.strict {
+		if f.expired {
+			return past, usageError{errors.New(c.t("--strict-past і --expired-tsa суперечать одне одному", "--strict-past and --expired-tsa contradict each other"))}
+		}
+		past = cades.Past{}
+	}
+	past.ExpiredAuthorities = f.expired
+	if !f.existed.IsZero() {
+		past.Exists = []cades.Existence{{SHA256: sha256.Sum256(file), At: f.existed.Time}}
+	}
+	return past, nil
 }
 
 // verifyReport is what verify --json prints.

@@ -3,23 +3,35 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"hash/crc32"
 	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/pki"
+	"github.com/brama-gateway/brama/crypto/pki/issue"
 	"github.com/brama-gateway/brama/formats/sample"
+	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/evidence"
 	"github.com/brama-gateway/brama/gateway/keys"
+	"github.com/brama-gateway/brama/gateway/trust/tsa/tsatest"
 )
 
 // A package of evidence proves an acceptance where the gateway is not, and after
@@ -121,6 +133,126 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// TestEvidenceStamped: with a time-stamping authority, signatures and seal bear
+// time-stamps, which prove the seal after its certificate has ended; while it is down,
+// receipts go out and evidence waits.
+func TestEvidenceStamped(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	root := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	from, until := now.Add(-time.Hour), now.AddDate(60, 0, 0)
+	anchor := issue.Issuer{Key: root}
+	anchor.Certificate = must(issue.SelfSigned(rand.Reader, root, issue.Authority(issue.Subject{Country: "UA", Organization: "TEST", CommonName: "TSA root"}, big.NewInt(1), from, until, 0)))(t)
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	about := issue.Signatory(issue.Subject{Country: "UA", Organization: "TEST", CommonName: "TSA"}, big.NewInt(2), from, until)
+	tsatest.Critical(&about)
+	authority := must(issue.Certificate(rand.Reader, anchor, key.Public(), about))(t)
+	crl := must(issue.CRL(rand.Reader, anchor, issue.List{Number: big.NewInt(3), ThisUpdate: from, NextUpdate: now.Add(time.Hour)}))(t)
+	openssl := tsatest.OpenSSL(t, key, authority, nil)
+	var up atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if up.Load() {
+			openssl.Config.Handler.ServeHTTP(w, r)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(server.Close)
+
+	s := newSite(t)
+	s.configure("schedule: {checkpoints: \"@every 1s\"}\n")
+	b, err := os.ReadFile(s.path("brama.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := fmt.Sprintf("trust: {dir: %s}", s.path("trust"))
+	if !strings.Contains(string(b), was) {
+		t.Fatal("the configuration has another trust section")
+	}
+	s.write(s.path("brama.yaml"), strings.Replace(string(b), was, strings.TrimSuffix(was, "}")+", tsa: {url: \""+server.URL+"\", policy: 1.2.3.4.2, hash: sha384}}", 1))
+	s.write(s.path("trust", "anchors", "tsa.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: anchor.Certificate.Raw})))
+	s.write(s.path("trust", "material", "tsa.crl"), string(crl.Raw))
+	p := s.start(nil)
+	c := s.client(p)
+	if err := put(c, "/inbox/stamped.pdf.p7s", s.signedPDF("stamped")); err != nil {
+		t.Fatal(err)
+	}
+	r := s.receipt(c, "stamped.pdf.p7s")
+	a := s.admin()
+	defer a.Close()
+	warned := func() bool {
+		st, err := a.Status(t.Context())
+		return err == nil && slices.ContainsFunc(st.Warnings, func(w admin.Warning) bool { return w.Code == "TSA" })
+	}
+	await(t, soon, "the warning that no time-stamps come", warned)
+	file := filepath.Join(s.dir, "p.asice")
+	export := func() bool {
+		return exec.Command(program(t, "bramactl"), "--config", s.path("brama.yaml"), "evidence", "export", r.Submission.String(), "-o", file).Run() == nil
+	}
+	if export() {
+		t.Error("a package without the time-stamp that is to be in it")
+	}
+	up.Store(true)
+	await(t, 3*soon, "the evidence", export)
+	if warned() {
+		t.Error("the warning stays")
+	}
+	p.stop(t)
+
+	pkg, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors := []*pki.Certificate{anchor.Certificate}
+	for _, path := range []string{s.path("demo", "ca.pem"), s.path("keys", "seal-ca.pem")} {
+		anchors = append(anchors, must(keys.Certificates(path))(t)...)
+	}
+	verify := func(b []byte, at time.Time, anchors ...*pki.Certificate) *evidence.Result {
+		return evidence.Verify(b, evidence.Options{Anchors: anchors, At: at})
+	}
+	for proof, at := range map[string]time.Time{"time-stamp": until.AddDate(0, 0, -1), "expired-time-stamp": until.AddDate(1, 0, 0)} {
+		if r := verify(pkg, at, anchors...); r.Indication != cades.TotalPassed || r.SealProof != proof {
+			t.Errorf("at %v: %s %s %s by %q", at, r.Indication, r.SubIndication, r.Detail, r.SealProof)
+		}
+	}
+	if r := verify(pkg, now.Add(time.Hour), anchors[1:]...); r.Indication != cades.Indeterminate {
+		t.Errorf("without the authority of the time-stamps: %s %s", r.Indication, r.Detail)
+	}
+	entries := unzip(t, pkg)
+	i := slices.IndexFunc(entries, func(e entry) bool { return strings.HasPrefix(e.name, "raised/") })
+	if i < 0 {
+		t.Fatal("the signature was not raised")
+	}
+	store := pki.NewStore(anchors, nil, nil)
+	got := cades.Validate(cades.Input{Container: entries[i].content}, cades.Options{At: time.Now().Add(time.Minute), Trust: store, Tolerate: cades.Tolerances{cades.NoRevocation: true}})
+	if got.Indication != cades.TotalPassed || len(got.Signatures[0].TimeStamps) != 1 || !got.Signatures[0].TimeStamps[0].Valid || len(got.Signatures[0].TimeStamps[0].Evidence) != 1 || got.Signatures[0].ProvedTime.Before(r.Decided.Add(-time.Second)) {
+		t.Errorf("raised: %s %s, %+v", got.Indication, got.Detail, got.Signatures)
+	}
+	// A stamp that is changed proves nothing.
+	i = slices.IndexFunc(entries, func(e entry) bool { return e.name == "META-INF/signature001.p7s" })
+	for at := range entries[i].content {
+		if at%97 != 0 {
+			continue
+		}
+		changed := slices.Clone(entries)
+		changed[i].content = slices.Clone(entries[i].content)
+		changed[i].content[at] ^= 1
+		if r := verify(rezip(t, changed), until.AddDate(0, 0, -1), anchors...); r.Indication == cades.TotalPassed {
+			t.Errorf("passes with byte %d of the seal changed", at)
+		}
+	}
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
 // flips changes a byte in every entry of a package, the check sum of the archive
 // with it, and wants that nothing passes.
 func flips(t *testing.T, pkg []byte, verify func([]byte) cades.Indication) {
@@ -130,9 +262,9 @@ func flips(t *testing.T, pkg []byte, verify func([]byte) cades.Indication) {
 		t.Fatal("the package packed anew does not pass: nothing is proved by flips")
 	}
 	for i, e := range entries {
-		n := 2
+		n := 1
 		if strings.HasPrefix(e.name, "META-INF/") {
-			n = 20
+			n = 8
 		}
 		for k := range n {
 			at := (len(e.content)*k + len(e.content)/2) / n % len(e.content)

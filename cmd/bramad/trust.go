@@ -44,6 +44,13 @@ const endsSoon = 6 * time.Hour
 
 // describeTrust warns of evidence that runs out or does not come.
 func (d *daemon) describeTrust(s *admin.Status) {
+	if t := d.Core.StampTrouble(); t != nil {
+		since, next := t.Since.UTC().Format(time.RFC3339), t.Next.UTC().Format(time.RFC3339)
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "TSA", Text: formats.Text{
+			UK: "Позначок часу немає з " + since + ", докази прийнятого чекають на них (документи й квитанції - ні); наступна спроба " + next + ": " + t.Err.Error(),
+			EN: "No time-stamps since " + since + "; evidence of what was accepted waits for them, documents and receipts do not; next try " + next + ": " + t.Err.Error(),
+		}})
+	}
 	if d.Evidence == nil {
 		return
 	}

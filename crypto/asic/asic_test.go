@@ -3,12 +3,14 @@ package asic
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/crypto/pki/pkitest"
 )
 
@@ -180,5 +182,57 @@ func TestArchive(t *testing.T) {
 	b = must(t, b, err)
 	if r := Validate(b, o); r.Indication != cades.TotalPassed || r.Stamps[3].Valid || r.Stamps[3].SubIndication != cades.HashFailure || r.Stamps[3].Files != nil {
 		t.Errorf("a wrong time-stamp: %s, %+v", verdict(r), r.Stamps[3])
+	}
+}
+
+// TestExistence: a time-stamp of the container proves when a signature in it existed,
+// and so does what the caller knows of the whole container.
+func TestExistence(t *testing.T) {
+	t.Parallel()
+	p := pkitest.New(t)
+	person := p.Person("Head", "00013480", "1111111111")
+	authority := p.Authority()
+	at := func(d time.Duration) time.Time { return pkitest.At.Add(d) }
+	archived := func(stamped time.Time, over ...byte) []byte {
+		b, err := WriteE([]File{document}, []Signature{{Sign: signing(t, signerOf(p, person))}}, written)
+		c, err := Open(must(t, b, err), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err = c.Archive(func(content []byte) ([]byte, error) {
+			return p.Stamp(authority, append(content, over...), func(s *pkitest.Stamp) {
+				s.Info[pkitest.StampTime] = pkitest.GeneralizedTime(stamped)
+				s.Certificates = [][]byte{authority.Certificate.Raw}
+			}), nil
+		}, written)
+		return must(t, b, err)
+	}
+	plain, err := WriteE([]File{document}, []Signature{{Sign: signing(t, signerOf(p, person))}}, written)
+	plain = must(t, plain, err)
+	p.Revoke(person.Certificate, at(time.Hour), 1)
+	o := ValidateOptions{Options: cades.Options{
+		At: at(3 * time.Hour), Trust: pki.NewStore([]*pki.Certificate{p.Root.Certificate}, []*pki.Certificate{p.CA.Certificate}, p.CRLsBetween(at(2*time.Hour), at(4*time.Hour))),
+	}}
+	known := func(b []byte, d time.Duration) []cades.Existence {
+		return []cades.Existence{{SHA256: sha256.Sum256(b), At: at(d)}}
+	}
+	for _, c := range []struct {
+		name   string
+		b      []byte
+		exists []cades.Existence
+		want   string
+	}{
+		{"not stamped", plain, nil, "INDETERMINATE REVOKED_NO_POE"},
+		{"stamped before", archived(at(0)), nil, "TOTAL-PASSED"},
+		{"stamped after", archived(at(2 * time.Hour)), nil, "INDETERMINATE REVOKED_NO_POE"},
+		{"stamp over something else", archived(at(0), 'x'), nil, "INDETERMINATE REVOKED_NO_POE"},
+		{"known before", plain, known(plain, time.Minute), "TOTAL-PASSED"},
+		{"known after", plain, known(plain, 2*time.Hour), "INDETERMINATE REVOKED_NO_POE"},
+		{"another one known", plain, known(document.Content, time.Minute), "INDETERMINATE REVOKED_NO_POE"},
+	} {
+		o.Past.Exists = c.exists
+		if r := Validate(c.b, o); verdict(r) != c.want || r.Signatures[0].Past != (c.want == "TOTAL-PASSED") {
+			t.Errorf("%s: %s (%s), %+v", c.name, verdict(r), r.Detail, r.Stamps)
+		}
 	}
 }

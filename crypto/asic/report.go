@@ -1,6 +1,8 @@
 package asic
 
 import (
+	"time"
+
 	"github.com/brama-gateway/brama/crypto/cades"
 )
 
@@ -44,4 +46,6 @@ type Stamp struct {
 	// Files are the files that it proves to have existed at its time. None if it does
 	// not hold.
 	Files []string
+	// latest is the time by which it proves them to have existed.
+	latest time.Time
 }

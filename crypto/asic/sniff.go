@@ -34,6 +34,12 @@ func Sniff(r io.ReaderAt, size int64) bool {
 	return bytes.Contains(tail, []byte("PK\x05\x06")) && namesSignature(tail)
 }
 
+// IsZIP tells whether a file begins as a ZIP archive of whatever content does: with an
+// entry, empty, or as one volume of several.
+func IsZIP(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("PK\x03\x04")) || bytes.HasPrefix(b, []byte("PK\x05\x06")) || bytes.HasPrefix(b, []byte("PK\x07\x08"))
+}
+
 // namesSignature looks for a name of META-INF that only an ASiC container has.
 func namesSignature(b []byte) bool {
 	for {

@@ -1,10 +1,12 @@
 package asic
 
 import (
+	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/pki"
@@ -49,7 +51,24 @@ func Through(container []byte, o ValidateOptions, judge Judge) (r *Report, err e
 		r.XAdES, r.Archive = errors.Is(err, ErrXAdES), errors.Is(err, ErrArchive)
 		return r, nil
 	}
+	o.Past.Exists = c.within(container, o.Past.Exists)
 	return c.Validate(o, judge)
+}
+
+// within adds to what is known to have existed the files of the container, if it is
+// the container as a whole.
+func (c *Container) within(container []byte, known []cades.Existence) []cades.Existence {
+	out := slices.Clone(known)
+	sum := sha256.Sum256(container)
+	for _, x := range known {
+		if x.SHA256 != sum {
+			continue
+		}
+		for _, f := range c.byName {
+			out = append(out, cades.Existence{SHA256: sha256.Sum256(f.Content), At: x.At})
+		}
+	}
+	return out
 }
 
 func failed(detail string) *Report {
@@ -68,6 +87,13 @@ func (c *Container) Validate(o ValidateOptions, judge Judge) (*Report, error) {
 		r.Indication, r.SubIndication, r.Detail = cades.TotalFailed, cades.FormatFailure, c.Odd
 		return r, nil
 	}
+	r.Stamps = c.stamps(o)
+	o.Past.Exists = slices.Clone(o.Past.Exists)
+	for _, x := range r.Stamps {
+		for _, name := range x.Files {
+			o.Past.Exists = append(o.Past.Exists, cades.Existence{SHA256: sha256.Sum256(c.byName[name].Content), At: x.latest})
+		}
+	}
 	covered := make(map[string]bool)
 	for _, s := range c.Signatures {
 		cover, fault := c.cover(s, o.Partial)
@@ -80,7 +106,7 @@ func (c *Container) Validate(o ValidateOptions, judge Judge) (*Report, error) {
 			if r.Indication == cades.TotalPassed {
 				r.Indication = cades.Indeterminate
 			}
-			r.Signatures, r.Cover = nil, nil
+			r.Signatures, r.Cover, r.Stamps = nil, nil, nil
 			return r, nil
 		}
 		for _, sig := range rep.Signatures {
@@ -104,7 +130,6 @@ func (c *Container) Validate(o ValidateOptions, judge Judge) (*Report, error) {
 			r.Indication, r.SubIndication, r.Detail = cades.TotalFailed, cades.FormatFailure, "a data file that no signature covers"
 		}
 	}
-	r.Stamps = c.stamps(o)
 	return r, nil
 }
 
@@ -213,7 +238,7 @@ func (c *Container) stamps(o ValidateOptions) []Stamp {
 		if s.Manifest != nil {
 			x.Manifest = s.Manifest.File.Name
 		}
-		x.TimeStamp = stamped(s.File.Content, over.Content, o, work)
+		x.TimeStamp, x.latest = stamped(s.File.Content, over.Content, o, work)
 		if x.Valid {
 			x.Files = append(x.Files, over.Name)
 			if s.Manifest != nil {
@@ -240,12 +265,12 @@ func (r Reference) matchesAt(f *File) (bool, error) {
 	return r.matches(f)
 }
 
-func stamped(raw, over []byte, o ValidateOptions, work *pki.Work) cades.TimeStamp {
-	out := cades.TimeStamp{Kind: ManifestTimeStamp}
+func stamped(raw, over []byte, o ValidateOptions, work *pki.Work) (out cades.TimeStamp, latest time.Time) {
+	out = cades.TimeStamp{Kind: ManifestTimeStamp}
 	token, err := tsp.Parse(raw)
 	if err != nil {
 		out.SubIndication, out.Detail = cades.FormatFailure, err.Error()
-		return out
+		return out, latest
 	}
 	out.Time = token.Info.Time
 	to := tsp.Options{
@@ -265,8 +290,9 @@ func stamped(raw, over []byte, o ValidateOptions, work *pki.Work) cades.TimeStam
 	}
 	if v.Outcome != tsp.Valid {
 		out.SubIndication, out.Detail = cades.OfToken(v), v.Detail
-		return out
+		return out, latest
 	}
 	out.Valid = true
-	return out
+	// Accuracy to the safe side.
+	return out, token.Info.Time.Add(token.Info.Accuracy)
 }

@@ -35,11 +35,36 @@ type Past struct {
 	// time (EN 319 102-1, 5.6.2.2.4), so that nobody can choose an old list. For who
 	// keeps the evidence of his own receptions.
 	StatusThen bool
+	// StaleAuthorities lets a time-stamp prove its time though nothing fresh tells that
+	// its authority's certificate, still in force, was not revoked since: what was known
+	// for the time that it tells is enough. Nothing may know of a revocation, of any time.
+	// EU DSS has it so by its default policy; a gateway, which can ask, has not.
+	StaleAuthorities bool
 	// ExpiredAuthorities lets a time-stamp prove its time though its authority's
 	// certificate has expired since and no later time-stamp protects it, if everything
 	// held at the time it tells (RFC 3161, 4). An authority is then relied on to have
-	// destroyed its key at the end (EN 319 421, 7.6), which EN 319 102-1 does not.
+	// destroyed its key at the end (EN 319 421, 7.6), which EN 319 102-1 does not. It
+	// implies StaleAuthorities.
 	ExpiredAuthorities bool
+}
+
+// Examiner are the conditions of one who has a file and no gateway: those under which
+// EU DSS, by its default policy, validates CAdES-B-LT and -LTA after expiry (EN 319
+// 102-1, 5.5 and 5.6). What was known of the signer when the time-stamp was made is
+// enough, for such files seldom have a list of after it; the newest time-stamp must be
+// of an authority that has not expired.
+var Examiner = Past{StatusThen: true, StaleAuthorities: true}
+
+// reliesOn tells whether a time-stamp whose authority does not hold now may still prove
+// the time that it tells.
+func (p Past) reliesOn(o pki.Outcome) bool {
+	switch o {
+	case pki.OutOfBounds:
+		return p.ExpiredAuthorities
+	case pki.NoRevocationEvidence:
+		return p.StaleAuthorities || p.ExpiredAuthorities
+	}
+	return false
 }
 
 // proofs are the proofs of existence gathered so far (EN 319 102-1, 5.6.2.3): the
@@ -122,17 +147,30 @@ func (j *judgement) past(leaf *pki.Certificate, exists time.Time, o pki.PathOpti
 				control = t
 			}
 		} else {
+			if !s.good && j.tolerate(NoRevocation) {
+				continue
+			}
 			if !s.good {
 				out.detail = "nothing says for the proved time that a certificate of the chain was not revoked: " + s.detail
 				return out
 			}
 			out.evidence = append(out.evidence, s.used...)
-			limit := s.issued
-			if i > 0 || j.c.o.Past.StatusThen {
-				limit = s.next
-			}
-			if s.next.Before(now) && limit.Before(control) { // not fresh: 5.2.5
-				control = limit
+			switch limit := s.next; {
+			case !s.next.Before(now): // fresh: 5.2.5
+			case j.c.o.Past.StatusThen:
+				// EN 319 102-1, 5.5.4 in place of 5.6.2.2.4: in force at the proved time is
+				// enough, and nothing slides on, but back to a revocation.
+				if exists.After(limit) {
+					out.detail = "what is known of a certificate of the chain was not current any more at the proved time"
+					return out
+				}
+			default:
+				if i == 0 {
+					limit = s.issued
+				}
+				if limit.Before(control) {
+					control = limit
+				}
 			}
 		}
 		if exists.After(control) {

@@ -145,6 +145,26 @@ func TestPast(t *testing.T) {
 			past: Past{StatusThen: true}, want: "TOTAL-PASSED", proof: "signature ok",
 		},
 		{name: "lists that are not fresh any more", b: s.stamped, lists: s.clean[:4], at: day(20), want: "INDETERMINATE TRY_LATER", proof: "signature TRY_LATER"},
+		{
+			name: "the same, for an examiner", b: s.stamped, lists: s.clean[:4], at: day(60),
+			past: Examiner, want: "TOTAL-PASSED", proof: "signature past",
+		},
+		{
+			name: "the same, and a later list knows that the CA was revoked", b: s.stamped, lists: append(slices.Clone(s.clean[:4]), s.caLost[len(s.caLost)-1]), at: day(60),
+			past: Examiner, want: "INDETERMINATE OUT_OF_BOUNDS_NO_POE", proof: "signature REVOKED_CA_NO_POE",
+		},
+		{
+			name: "revoked before the stamp, for an examiner", b: by(s.tsa, day(11), nil), lists: s.dirty, at: day(60),
+			past: Examiner, want: "INDETERMINATE OUT_OF_BOUNDS_NO_POE", proof: "signature ok",
+		},
+		{
+			name: "not stamped, for an examiner", b: s.plain, lists: s.clean, at: day(60),
+			past: Examiner, want: "INDETERMINATE OUT_OF_BOUNDS_NO_POE",
+		},
+		{
+			name: "no list of then, for an examiner", b: s.stamped, lists: s.clean[8:], at: day(60),
+			past: Examiner, want: "INDETERMINATE OUT_OF_BOUNDS_NO_POE", proof: "signature ok",
+		},
 		{name: "not for time-stamps", b: by(s.nobody, day(0), nil), lists: s.dirty, at: day(16), want: "INDETERMINATE REVOKED_NO_POE", proof: "signature CHAIN_CONSTRAINTS_FAILURE"},
 		{name: "wrong imprint", b: altered("", func(x *pkitest.Stamp) { x.Info[pkitest.StampImprint] = pkitest.Imprint(document) }), lists: s.dirty, at: day(16), want: "INDETERMINATE REVOKED_NO_POE", proof: "signature HASH_FAILURE"},
 		{name: "by another key", b: altered("", func(x *pkitest.Stamp) { x.By.Key = s.nobody.Key }), lists: s.dirty, at: day(16), want: "INDETERMINATE REVOKED_NO_POE", proof: "signature SIG_CRYPTO_FAILURE"},
@@ -279,6 +299,23 @@ func TestArchive(t *testing.T) {
 			}
 		}
 	}
+
+	// A revoked authority's word, for an examiner: what any list knows stands.
+	b0 := mustSign(t, document, SignOptions{}, signer(p, head))
+	b0 = must(step(third, 0).AddTimeStamp(ctx, b0))(t)
+	b0 = must(step(third, 0).AddValues(b0, values(1), Baseline))(t)
+	examine := func(lists ...*pki.CRL) string {
+		r := Validate(Input{Container: b0}, Options{At: day(90), Trust: pastStore(p, lists...), Past: Examiner})
+		return verdict(r) + ", " + stampKinds(r)
+	}
+	if got := examine(); got != "TOTAL-PASSED, signature past" {
+		t.Errorf("authority in force, nothing fresh, for an examiner: %s", got)
+	}
+	defer func() {
+		if got := examine(listsOf(p, 70)...); !strings.HasPrefix(got, "INDETERMINATE OUT_OF_BOUNDS_NO_POE") {
+			t.Errorf("authority in force, revoked by a stale list, for an examiner: %s", got)
+		}
+	}()
 
 	// A revoked authority's word about the past counts for nothing once it has expired.
 	p.Revoke(third.Certificate, day(100), 1)

@@ -259,8 +259,10 @@ func (j *judgement) pastStamp(s *stamp, r tsp.Result, o pki.PathOptions) pastPat
 		}
 	}
 	told := s.token.Info.Time
-	if !j.c.o.Past.ExpiredAuthorities || !told.Before(now) ||
-		r.Path.Outcome != pki.OutOfBounds && r.Path.Outcome != pki.NoRevocationEvidence {
+	if !told.Before(now) || !j.c.o.Past.reliesOn(r.Path.Outcome) {
+		if r.Path.Outcome == pki.OutOfBounds && p.detail == "" {
+			p.detail = "no later time-stamp that holds protects it"
+		}
 		return p
 	}
 	// A stolen key may stamp any time: then its own word counts for nothing.

@@ -97,7 +97,11 @@ func (w *writer) signature(v Verdict, s *cades.Signature, id string) {
 	w.element("DocHashOnly", "false")
 	w.element("DAIdentifier", v.Name)
 	w.raw("</SignatureIdentifier>\n")
-	w.times(v, v.At)
+	best := v.At // where nothing proves more (EN 319 102-1, 5.5.4)
+	if !s.ProvedTime.IsZero() {
+		best = s.ProvedTime
+	}
+	w.times(v, best)
 	if v.Document != nil {
 		w.raw("<SignersDocument>" + sha256Value(v.Document) + "</SignersDocument>\n")
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/etsireport"
@@ -78,6 +79,23 @@ func TestXML(t *testing.T) {
 	raw, err := base64.StdEncoding.DecodeString(objects[id].Path(etsireport.Space, "ValidationObjectRepresentation", "base64").Text())
 	if err != nil || !bytes.Equal(raw, who.Certificate.Raw) {
 		t.Errorf("the signer's certificate: %v", err)
+	}
+
+	best := func(r *cades.Report) string {
+		t.Helper()
+		root, err := xmldsig.Parse(etsireport.XML(etsireport.Verdict{Report: r, At: p.At}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return root.Path(etsireport.Space, "SignatureValidationReport", "ValidationTimeInfo", "BestSignatureTime", "POETime").Text()
+	}
+	proved := p.At.Add(-time.Hour)
+	if got := best(r); got != p.At.UTC().Format(time.RFC3339) {
+		t.Errorf("best signature time %s of a signature without proof of existence", got)
+	}
+	r.Signatures[0].ProvedTime = proved
+	if got := best(r); got != proved.UTC().Format(time.RFC3339) {
+		t.Errorf("best signature time %s of a signature proved at %v", got, proved)
 	}
 
 	// One that fails, and one that is no container.

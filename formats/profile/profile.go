@@ -281,6 +281,10 @@ type Options struct {
 	// all.
 	Kinds, Allowed []string
 	MaxFindings    int // findings kept; 0: formats.DefaultFindings
+
+	// Sent has the messages of ISO 20022 that the treasury itself sends checked, for
+	// tools; otherwise they are refused, as they must be from a client.
+	Sent bool
 }
 
 // The rules on a document as a whole. IDs are never reused.

@@ -58,6 +58,10 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader, *text.Reader
 		list = slices.DeleteFunc(list, func(p *Profile) bool {
 			return !p.root(space, local)
 		})
+		if message, kind, ok := iso20022.SentIn(space); ok && len(list) == 0 && c.options.Profile == "" {
+			c.sent(message, kind)
+			return nil, nil, nil
+		}
 	}
 	if len(list) == 0 {
 		c.unknown()

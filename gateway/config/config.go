@@ -148,7 +148,15 @@ type Trust struct {
 	Cache     string        `yaml:"cache" path:"made" doc:"Folder for what was fetched. Empty: evidence in the folder state. It may be emptied while the daemon is stopped."`
 	AnswerAge time.Duration `yaml:"answer_age" range:"1m..30d" doc:"How old an OCSP answer that does not say when it runs out may be. Ten minutes and more let the answers of a responder count whose clock is that much late."`
 	Ahead     time.Duration `yaml:"ahead" range:"0s..1h" doc:"How far the times of an OCSP answer may lie in the future, since clocks differ."`
+	TSA       TSA           `yaml:"tsa" doc:"Whose time-stamps go into the evidence of what was accepted: on the client's signature and on the seal of a package of evidence. Its authority has to be among the anchors. Evidence waits for it, documents and receipts do not."`
 	MaxAge    time.Duration `yaml:"max_age" range:"0s..366d" doc:"How old a CRL or an OCSP answer may be whatever it says itself; 0s: as long as it says."`
+}
+
+// TSA is a time-stamping authority (RFC 3161).
+type TSA struct {
+	URL    string `yaml:"url" doc:"Its address, as http://tsa.example.gov.ua/tsp; it is asked through trust.proxy, and each request may take trust.timeout. Empty: no time-stamps, the journal proves the time."`
+	Policy string `yaml:"policy" doc:"Policy that is asked for, an object identifier. Empty: the authority's own."`
+	Hash   string `yaml:"hash" doc:"Digest that is stamped: sha256, sha384, sha512, gost34311, kupyna256. Empty: that of each signature."`
 }
 
 // Clients is the folder entrance.

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,6 +143,16 @@ func (c *Config) values() (ps strict.Problems) {
 			add("trust.proxy", "%q is not an address; write one as http://10.0.0.1:3128", clip(p))
 		}
 	}
+	if a := c.Trust.TSA; a.URL != "" {
+		if u, err := url.Parse(a.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			add("trust.tsa.url", "%q is not an address; write one as http://tsa.example.gov.ua/tsp", clip(a.URL))
+		}
+		if a.Policy != "" && !objectIdentifier.MatchString(a.Policy) {
+			add("trust.tsa.policy", "%q is not an object identifier; write one as 1.2.804.2.1.1.1.2.3.1, or remove the key", clip(a.Policy))
+		}
+	} else if a.Policy != "" || a.Hash != "" {
+		add("trust.tsa.url", "is missing; write the address of the authority, or remove policy and hash")
+	}
 	for i, h := range c.Trust.Hosts {
 		if h == "" || strings.ContainsAny(h, "/:*?@ ") {
 			add(fmt.Sprintf("trust.hosts[%d]", i), "%q is not the name of a host; write it without scheme, port and path", clip(h))
@@ -158,6 +169,7 @@ func (c *Config) values() (ps strict.Problems) {
 	}{
 		{"log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}},
 		{"log.format", c.Log.Format, []string{"json", "console"}},
+		{"trust.tsa.hash", c.Trust.TSA.Hash, []string{"", "sha256", "sha384", "sha512", "gost34311", "kupyna256"}},
 		{"language", c.Language, []string{"uk", "en"}},
 	} {
 		if slices.Contains(w.words, w.value) {
@@ -293,6 +305,8 @@ func cronShape(spec string) error {
 	}
 	return nil
 }
+
+var objectIdentifier = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]*))+$`)
 
 type schedule struct{ key, spec string }
 

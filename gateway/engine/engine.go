@@ -8,11 +8,17 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
 	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/crypto/algorithm"
+	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/config"
@@ -21,6 +27,7 @@ import (
 	"github.com/brama-gateway/brama/gateway/profiles"
 	"github.com/brama-gateway/brama/gateway/provider"
 	"github.com/brama-gateway/brama/gateway/trust"
+	"github.com/brama-gateway/brama/gateway/trust/tsa"
 	"github.com/brama-gateway/brama/spool/sqlite"
 )
 
@@ -83,17 +90,51 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 	if e.Store, err = sqlite.Open(ctx, sqlite.Options{Dir: cfg.State, FloorBytes: int64(cfg.Limits.FreeDisk)}); err != nil {
 		return nil, err
 	}
+	stamper, digest, err := openStamper(cfg)
+	if err != nil {
+		return nil, errors.Join(err, e.Store.Close())
+	}
 	set := settings(cfg)
 	e.Core, err = gateway.New(ctx, gateway.Options{
 		Store: e.Store, Trust: believed, Freshness: fresh, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
 		JournalKey: func() (string, error) { return journal.PublicKey(journal.Folder(cfg.State)) },
-		Hold:       set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
+		Stamper:    stamper, StampDigest: digest,
+		Hold: set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.Store.Close())
 	}
 	return e, nil
+}
+
+// openStamper gives the time-stamping authority, nil where there is none, and the
+// digest that it stamps.
+func openStamper(cfg *config.Config) (cades.Stamper, der.OID, error) {
+	a := cfg.Trust.TSA
+	if a.URL == "" {
+		return nil, "", nil
+	}
+	o := tsa.Options{URL: a.URL, Policy: der.OID(a.Policy), Timeout: cfg.Trust.Timeout}
+	if p := cfg.Trust.Proxy; p != "" {
+		u, err := url.Parse(p)
+		if err != nil {
+			return nil, "", err
+		}
+		o.Proxy = http.ProxyURL(u)
+	}
+	c, err := tsa.New(o)
+	if err != nil {
+		return nil, "", err
+	}
+	if a.Hash == "" {
+		return c, "", nil
+	}
+	d := algorithm.DigestByName(a.Hash)
+	if d == nil {
+		return nil, "", fmt.Errorf("trust.tsa.hash: %q is unknown", a.Hash)
+	}
+	return c, d.OID, nil
 }
 
 // Evidence opens what was fetched, beside a trust folder.

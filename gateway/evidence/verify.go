@@ -56,8 +56,10 @@ type Result struct {
 	// checkpoint was signed, before which they existed.
 	Decided *time.Time `json:"decided,omitempty"`
 	Proved  *time.Time `json:"proved,omitempty"`
-	// Sealed is the time of the package's seal, SealProof what proves it: "time-stamp",
-	// "valid" (the seal holds at the time of checking), or "claim" (the gateway's word).
+	// Sealed is the time of the package's seal, SealProof what proves it: "time-stamp";
+	// "expired-time-stamp" (its authority's certificate has ended since: the authority is
+	// relied on to have destroyed its key); "valid" (the seal holds at the time of
+	// checking); or "claim" (the gateway's word).
 	Sealed    *time.Time `json:"sealed,omitempty"`
 	SealProof string     `json:"sealProof,omitempty"`
 	// JournalKey is "given" where the reader has it from elsewhere, else "sealed".
@@ -179,7 +181,7 @@ func (c *checking) seal(pkg []byte) error {
 	trust := pki.NewStore(c.o.Anchors, nil, nil)
 	at := func(t time.Time) *asic.Report {
 		return asic.Validate(pkg, asic.ValidateOptions{
-			Options: cades.Options{At: t, Trust: trust, Tolerate: cades.Tolerances{cades.NoRevocation: true}},
+			Options: cades.Options{At: t, Trust: trust, Tolerate: cades.Tolerances{cades.NoRevocation: true}, Past: cades.Past{ExpiredAuthorities: true}},
 			Open:    asic.Options{Archives: true},
 		})
 	}
@@ -195,7 +197,11 @@ func (c *checking) seal(pkg []byte) error {
 	proof := "valid"
 	if r.Indication == cades.TotalPassed {
 		for _, x := range r.Signatures[0].TimeStamps {
-			if x.Kind == cades.SignatureTimeStamp && x.Valid {
+			switch {
+			case x.Kind != cades.SignatureTimeStamp || !x.Valid || proof == "time-stamp":
+			case x.Past:
+				proof = "expired-time-stamp"
+			default:
 				proof = "time-stamp"
 			}
 		}
@@ -217,6 +223,9 @@ func (c *checking) seal(pkg []byte) error {
 		}
 	}
 	c.r.Sealed, c.r.SealProof = &claimed, proof
+	if proof != "valid" && proof != "claim" && r.Signatures[0].ProvedTime.Add(-skew).After(claimed) {
+		return errors.New("its time-stamp is of another time than it claims")
+	}
 	return tidy(c.c.Signatures[0].File.Content, r.Signatures[0])
 }
 
@@ -516,9 +525,29 @@ func (c *checking) raised(i int, s IndexSignature, v *verdict) error {
 	if err != nil {
 		return err
 	}
-	r := Judge(c.find(s.Raised), document, c.index.Document != "", cades.Options{At: c.index.Decided, Trust: m.store, Evidence: m.answers, Freshness: c.index.Freshness, Tolerate: tolerate})
+	o := cades.Options{At: c.index.Decided, Trust: m.store, Evidence: m.answers, Freshness: c.index.Freshness, Tolerate: tolerate}
+	judge := func() *cades.Report { return Judge(c.find(s.Raised), document, c.index.Document != "", o) }
+	r := judge()
 	if r.Indication != cades.TotalPassed {
 		return &judged{r.Indication, r.SubIndication, r.Detail}
+	}
+	// The gateway's time-stamps came after the verdict.
+	for _, sig := range r.Signatures {
+		for _, x := range sig.TimeStamps {
+			if x.Time.After(o.At) {
+				o.At = x.Time
+			}
+		}
+	}
+	if o.At.Equal(c.index.Decided) {
+		return nil
+	}
+	for i, sig := range judge().Signatures {
+		for k, x := range sig.TimeStamps {
+			if !x.Valid && r.Signatures[i].TimeStamps[k].Time.After(c.index.Decided) {
+				return &judged{cades.Indeterminate, x.SubIndication, "its time-stamp does not hold; is the authority of the time-stamps among the anchors? " + x.Detail}
+			}
+		}
 	}
 	return nil
 }

@@ -5,17 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,93 +17,21 @@ import (
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/pki"
-	"github.com/brama-gateway/brama/crypto/pki/issue"
 	"github.com/brama-gateway/brama/crypto/pki/pkitest"
 	"github.com/brama-gateway/brama/crypto/tsp"
+	"github.com/brama-gateway/brama/gateway/trust/tsa/tsatest"
 )
-
-// authority runs "openssl ts -reply" behind HTTP.
-func authority(t *testing.T, p *pkitest.PKI, who pkitest.Signatory) *httptest.Server {
-	t.Helper()
-	dir := t.TempDir()
-	write := func(name, kind string, b []byte) {
-		if kind != "" {
-			b = pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b})
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	key, err := x509.MarshalPKCS8PrivateKey(who.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write("tsa.key", "PRIVATE KEY", key)
-	write("tsa.pem", "CERTIFICATE", who.Certificate.Raw)
-	write("ca.pem", "CERTIFICATE", p.CA.Certificate.Raw)
-	write("serial", "", []byte("01\n"))
-	write("tsa.cnf", "", []byte(fmt.Sprintf(`[tsa]
-default_tsa = it
-[it]
-serial = %[1]s/serial
-signer_cert = %[1]s/tsa.pem
-certs = %[1]s/ca.pem
-signer_key = %[1]s/tsa.key
-signer_digest = sha256
-default_policy = 1.2.3.4.1
-other_policies = 1.2.3.4.2
-digests = sha256, sha384, sha512
-accuracy = secs:1, millisecs:500
-ordering = yes
-tsa_name = yes
-ess_cert_id_chain = no
-ess_cert_id_alg = sha256
-`, dir)))
-	var one sync.Mutex // the serial number's file
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		one.Lock()
-		defer one.Unlock()
-		raw, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		write("q.tsq", "", raw)
-		answer := filepath.Join(dir, "a.tsr")
-		if out, err := exec.Command("openssl", "ts", "-reply", "-config", filepath.Join(dir, "tsa.cnf"), "-queryfile", filepath.Join(dir, "q.tsq"), "-out", answer).CombinedOutput(); err != nil {
-			t.Errorf("openssl: %v %s", err, out)
-		}
-		b, err := os.ReadFile(answer)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/timestamp-reply")
-		_, _ = w.Write(b)
-	}))
-	t.Cleanup(server.Close)
-	return server
-}
 
 // TestOpenSSL: OpenSSL's authority understands our requests, refuses what it does not
 // do, and what it stamps proves a revoked signer's signature as older than the
 // revocation; OpenSSL verifies the container.
 func TestOpenSSL(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("openssl"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("openssl not here")
-		}
-		t.Skip("openssl not here")
-	}
 	now := time.Now()
 	p := pkitest.NewAt(t, now)
 	// OpenSSL wants the extension critical, as RFC 3161, 2.3 does.
-	who := p.Authority(func(c *issue.Template) {
-		c.ExtendedKeyUsage = nil
-		c.Extra = append(c.Extra, pki.Extension{OID: "2.5.29.37", Critical: true, Value: der.Sequence(tsp.TimeStamping.Encode())})
-	})
-	server := authority(t, p, who)
+	who := p.Authority(tsatest.Critical)
+	server := tsatest.OpenSSL(t, who.Key, who.Certificate, p.CA.Certificate)
 	client, err := New(Options{URL: server.URL, Trust: p.Store()})
 	if err != nil {
 		t.Fatal(err)
