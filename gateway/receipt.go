@@ -309,9 +309,21 @@ func (w *letter) reasons(r *Receipt) {
 		w.point(i+1, p, mark)
 	}
 	if r.More > 0 {
-		w.say("     ... і ще зауважень: %d. Виправте названі й надішліть файл ще раз.", "     ... and %d more. Mend those named and send the file again.", r.More)
+		if last := lastRecord(r.Findings); last > 0 {
+			w.say("     Названо зауваження до запису %d включно.", "     Named are the findings up to record %d.", last)
+		}
+		w.say("     ... і ще зауважень: %d, у наступних записах можуть бути й такі самі. Виправте все таке в усьому файлі й надішліть його ще раз.",
+			"     ... and %d more, perhaps the same ones in the records that follow. Mend all of that sort in the whole file and send it again.", r.More)
 	}
 	w.say("", "")
+}
+
+// lastRecord is how far the findings that are named go into the file.
+func lastRecord(findings []formats.Finding) (last int) {
+	for _, f := range findings {
+		last = max(last, f.Record)
+	}
+	return last
 }
 
 func (w *letter) signatures(r *Receipt) {
