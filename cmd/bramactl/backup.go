@@ -31,7 +31,19 @@ func (c *call) repository(named string) (dir string, cfg *config.Config, err err
 		return "", cfg, errors.Join(err, usageError{errors.New(c.t("вкажіть сховище копій: --repository DIR або backup.repository у конфігурації",
 			"name the repository: --repository DIR, or backup.repository in the configuration"))})
 	}
+	if err == nil {
+		err = c.embedded(cfg)
+	}
 	return named, cfg, err
+}
+
+// embedded refuses what is for the embedded engine alone.
+func (c *call) embedded(cfg *config.Config) error {
+	if engine.Embedded(cfg) {
+		return nil
+	}
+	return errors.New(c.t("сховище в PostgreSQL: для копій і відновлення служать його власні засоби, pg_basebackup і pg_dump (docs/operator.md)",
+		"the store is in PostgreSQL: copies and repair are the work of its own tools, pg_basebackup and pg_dump (docs/operator.md)"))
 }
 
 // copyJSON is one copy in --json.
@@ -203,10 +215,13 @@ func integrity(c *call, args []string) error {
 	if err != nil {
 		return err
 	}
-	done := []sqlite.Problem{}
+	done := []spool.Problem{}
 	if repair {
 		if named == "" {
 			named = cfg.Backup.Repository
+		}
+		if err := c.embedded(cfg); err != nil {
+			return err
 		}
 		fixed, err := repairStore(c, cfg.State, named)
 		if err != nil {
@@ -215,7 +230,7 @@ func integrity(c *call, args []string) error {
 		done = append(done, fixed...)
 		deep = true
 	}
-	store, err := sqlite.OpenReading(cfg.State)
+	store, err := engine.OpenReading(c, cfg)
 	if err != nil {
 		return err
 	}
@@ -226,10 +241,10 @@ func integrity(c *call, args []string) error {
 	}
 	if c.json {
 		err = c.writeJSON(struct {
-			Deep     bool             `json:"deep"`
-			Problems []sqlite.Problem `json:"problems"`
-			Repaired []sqlite.Problem `json:"repaired"`
-		}{deep, append([]sqlite.Problem{}, problems...), done})
+			Deep     bool            `json:"deep"`
+			Problems []spool.Problem `json:"problems"`
+			Repaired []spool.Problem `json:"repaired"`
+		}{deep, append([]spool.Problem{}, problems...), done})
 	} else {
 		c.printIntegrity(problems, done)
 	}
@@ -239,7 +254,7 @@ func integrity(c *call, args []string) error {
 	return err
 }
 
-func (c *call) printIntegrity(problems, done []sqlite.Problem) {
+func (c *call) printIntegrity(problems, done []spool.Problem) {
 	for _, p := range done {
 		c.printf("%s: %s\n", c.t("виправлено", "put right"), printable(p.String()))
 	}
@@ -255,7 +270,7 @@ func (c *call) printIntegrity(problems, done []sqlite.Problem) {
 		"The store is damaged. bramactl integrity --repair, with the daemon stopped, puts right tallies and content that a backup has; the rest takes bramactl restore."))
 }
 
-func repairStore(ctx context.Context, state, repository string) ([]sqlite.Problem, error) {
+func repairStore(ctx context.Context, state, repository string) ([]spool.Problem, error) {
 	var find sqlite.Finder
 	if repository != "" {
 		r, err := backup.Open(repository)

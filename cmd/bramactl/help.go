@@ -57,6 +57,7 @@ func init() {
 		{"backup check", "[--repository DIR] [--at TIME]", formats.Text{UK: "прочитати копію всю й звірити кожен байт", EN: "read a whole copy and compare every byte with its hash"}, backupCheck},
 		{"restore", "[--repository DIR] [--at TIME] [--state DIR]", formats.Text{UK: "відтворити каталог стану з копії, знятої не пізніше TIME", EN: "make the state folder anew from the copy taken at TIME or before"}, restore},
 		{"integrity", "[--deep] [--repair [--repository DIR]]", formats.Text{UK: "шукати пошкодження сховища; --repair (шлюз зупинено) виправляє, що можна", EN: "look for damage in the store; --repair (daemon stopped) puts right what it can"}, integrity},
+		{"migrate", "--to postgres --url URL [--password-file FILE] [--schema NAME] | --to embedded", formats.Text{UK: "перенести сховище до PostgreSQL чи назад (шлюз зупинено); перерваний перенос продовжується", EN: "move the store to PostgreSQL or back (daemon stopped); an interrupted run is gone on with"}, migrateStore},
 		{"profile explain", "[NAME]", formats.Text{UK: "чого вимагає формат документа", EN: "what a document's layout demands"}, profileExplain},
 		{"profile check", "FILE.yaml [--sample DOCUMENT [--expect WANT.json]] [--at TIME]", formats.Text{UK: "перевірити власний опис формату та зразок за ним", EN: "check a profile of one's own, and a sample by it"}, profileCheck},
 		{"profile infer", "FILE.dbf", formats.Text{UK: "чернетка опису формату з таблиці DBF", EN: "draft a profile from a DBF table"}, profileInfer},

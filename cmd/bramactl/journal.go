@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/engine"
 	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
-	"github.com/brama-gateway/brama/spool/sqlite"
 )
 
 // The journal is read beside the daemon, never through it: who asks whether a
@@ -33,7 +33,7 @@ func (c *call) journalKey(given string) (journal.Key, error) {
 }
 
 // journalOpen gives the configuration, the key and the store, for reading.
-func (c *call) journalOpen(key string) (*config.Config, journal.Key, *sqlite.Reading, error) {
+func (c *call) journalOpen(key string) (*config.Config, journal.Key, engine.Reading, error) {
 	cfg, err := config.Load(c.configFile())
 	if err != nil {
 		return nil, journal.Key{}, nil, err
@@ -42,7 +42,7 @@ func (c *call) journalOpen(key string) (*config.Config, journal.Key, *sqlite.Rea
 	if err != nil {
 		return nil, journal.Key{}, nil, err
 	}
-	store, err := sqlite.OpenReading(cfg.State)
+	store, err := engine.OpenReading(c, cfg)
 	return cfg, k, store, err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/crypto/ocsp/ocsptest"
 	"github.com/brama-gateway/brama/gateway/provider"
 )
 
@@ -81,5 +84,77 @@ func TestVerifyDetails(t *testing.T) {
 	}
 	if results["cryptographic verification"] != "PASSED" || results["revocation freshness"] != "INDETERMINATE" || results["time-stamps"] != "" {
 		t.Errorf("%v", results)
+	}
+}
+
+// An OCSP answer among the material settles what is open without it, for every family
+// of keys, whatever its file is called.
+func TestVerifyMaterialOCSP(t *testing.T) {
+	t.Parallel()
+	for _, f := range ocsptest.Families {
+		t.Run(string(f), func(t *testing.T) {
+			t.Parallel()
+			now := time.Now()
+			root := ocsptest.NewAuthority(t, f, "Root", now)
+			by, head := root.Issue("Responder", ocsptest.ForAnswers), root.Issue("Head")
+			signed, err := cades.Sign(rand.Reader, []byte("a document"), []cades.Signer{{Key: head.Key, Certificate: head.Certificate}}, cades.SignOptions{At: now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			write := func(name string, b []byte) string {
+				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return path
+			}
+			answer := func(name string, status []byte) {
+				raw, err := ocsptest.Answer{ID: ocsptest.ID(head.Certificate, root.Certificate), Status: status, This: now.Add(-time.Minute), By: by}.Whole()
+				if err != nil {
+					t.Fatal(err)
+				}
+				write(name, raw)
+			}
+			doc, anchor := write("d.p7s", signed), write("root.cer", root.Certificate.Raw)
+			answer("good/head.ors", nil)
+			answer("gone/head.ocsp", ocsptest.Revoked(now.Add(-time.Hour), 1))
+			// About somebody else: it settles nothing.
+			other := root.Issue("Other")
+			raw, err := ocsptest.Answer{ID: ocsptest.ID(other.Certificate, root.Certificate), This: now, By: by}.Whole()
+			if err != nil {
+				t.Fatal(err)
+			}
+			write("other/other.ors", raw)
+
+			for _, c := range []struct {
+				material, indication, sub string
+				exit                      int
+			}{
+				{"", "INDETERMINATE", "TRY_LATER", exitUndecided},
+				{"other", "INDETERMINATE", "TRY_LATER", exitUndecided},
+				{"good", "TOTAL-PASSED", "", exitYes},
+				// Nothing proves that it was signed before or after (EN 319 102-1, 5.2.6.4).
+				{"gone", "INDETERMINATE", "REVOKED_NO_POE", exitUndecided},
+			} {
+				args := []string{"verify", doc, "--anchor", anchor, "--json"}
+				if c.material != "" {
+					args = append(args, "--material", filepath.Join(dir, c.material))
+				}
+				var out verifyReport
+				if err := json.Unmarshal([]byte(tool(t, c.exit, args...)), &out); err != nil {
+					t.Fatal(err)
+				}
+				if out.Indication != c.indication || out.SubIndication != c.sub {
+					t.Errorf("%q: %s %s: %s", c.material, out.Indication, out.SubIndication, out.Detail)
+				}
+				if c.exit == exitYes && (len(out.Details) != 1 || len(out.Details[0].Revocation) != 1 || out.Details[0].Revocation[0].Kind != "ocsp") {
+					t.Errorf("%q: %+v", c.material, out.Details)
+				}
+			}
+		})
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -92,7 +94,7 @@ func (a *auditor) bytes() {
 	}
 	a.Logf("%d contents that nobody owned were swept away", swept)
 	drafts, err := os.ReadDir(a.load.s.path("state", "drafts"))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a store in PostgreSQL has none
 		a.Fatal(err)
 	}
 	for _, d := range drafts {

@@ -27,7 +27,8 @@ var layers = []struct {
 	{"crypto", []string{"crypto"}},
 	{"configs", nil},                            // embeds its files
 	{"formats", []string{"formats", "configs"}}, // the profiles that come with Brama
-	{"spool", []string{"spool", "spool/internal/ranges"}},
+	{"spool", []string{"spool", "spool/internal"}},
+	{"spool/migrate", []string{"spool", "spool/internal", "spool/sqlite", "spool/postgres"}}, // its tests move between them
 
 	{"gateway/strict", nil},
 	{"gateway/client", []string{"gateway/strict", "formats", "crypto"}},
@@ -55,7 +56,7 @@ var layers = []struct {
 	// What opens a core: for bramad, and for bramactl when no daemon runs.
 	{"gateway/keys", []string{"crypto"}},
 	{"gateway/profiles", []string{"formats"}},
-	{"gateway/engine", []string{"gateway", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool/sqlite"}},
+	{"gateway/engine", []string{"gateway", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool", "spool/sqlite", "spool/postgres"}},
 	{"gateway/web", []string{"gateway/admin"}},
 
 	// Simulated peers, for tests and the demo.

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -151,4 +156,105 @@ func TestRevokedAMinuteAgo(t *testing.T) {
 	if code := p.stop(t); code != exitOK {
 		t.Errorf("exit code %d\n%s", code, p.said())
 	}
+}
+
+// TestOpenSSLResponder: OpenSSL answers the daemon, behind a web server of the test's
+// since it does not listen on loopback alone. Who is good in its register is let through,
+// and who is revoked in it after that is refused.
+func TestOpenSSLResponder(t *testing.T) {
+	t.Parallel()
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		missing(t, "openssl is not here")
+	}
+	s := newSite(t)
+	a := s.authority(ocsptest.RSA, "retry: 200ms, timeout: 10s")
+	by := a.Issue("Responder", ocsptest.ForAnswers)
+	dir := t.TempDir()
+	key, err := x509.MarshalPKCS8PrivateKey(by.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string, b []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
+	}
+	file := func(name string) string { return filepath.Join(dir, name) }
+	s.write(file("ca.pem"), block("CERTIFICATE", a.Certificate.Raw))
+	s.write(file("by.pem"), block("CERTIFICATE", by.Certificate.Raw))
+	s.write(file("by.key"), block("PRIVATE KEY", key))
+	var mu sync.Mutex // over the files
+	asked := 0
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked++
+		q, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
+		if err == nil {
+			err = os.WriteFile(file("q.der"), q, 0o600)
+		}
+		var out []byte
+		if err == nil {
+			out, err = exec.Command(openssl, "ocsp", "-index", file("index.txt"), "-CA", file("ca.pem"),
+				"-rsigner", file("by.pem"), "-rkey", file("by.key"), "-reqin", file("q.der"), "-respout", file("a.der")).CombinedOutput()
+		}
+		var answer []byte
+		if err == nil {
+			answer, err = os.ReadFile(file("a.der"))
+		}
+		if err != nil {
+			t.Errorf("openssl ocsp: %v\n%s", err, out)
+			http.Error(w, "no", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/ocsp-response")
+		w.Write(answer)
+	}))
+	t.Cleanup(web.Close)
+	good, gone := onlineHead(a, web.URL, ""), onlineHead(a, web.URL, "")
+	register := func(revoked bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		state := "V\t491231235959Z\t"
+		if revoked {
+			state = "R\t491231235959Z\t" + time.Now().Add(-time.Minute).UTC().Format("060102150405Z") + ",keyCompromise"
+		}
+		s.write(file("index.txt"), fmt.Sprintf("V\t491231235959Z\t\t%X\tunknown\t/CN=Good\n%s\t%X\tunknown\t/CN=Gone\n",
+			good.Certificate.RawSerial, state, gone.Certificate.RawSerial))
+	}
+	register(false)
+	p := s.start(nil)
+	s.register()
+	c := s.client(p)
+	send := func(name string, by cades.Signer) gateway.Receipt {
+		t.Helper()
+		if err := put(c, "/inbox/"+name, sign(t, sample.PDF(name), false, by)); err != nil {
+			t.Fatal(err)
+		}
+		return s.receipt(c, name)
+	}
+	if got := send("good.pdf.p7s", good); got.Outcome != gateway.Accepted {
+		t.Errorf("good: outcome %s: %v", got.Outcome, got.Findings)
+	}
+	register(true)
+	got := send("gone.pdf.p7s", gone)
+	if got.Outcome == gateway.Accepted || len(got.Signatures) != 1 || got.Signatures[0].SubIndication != string(cades.RevokedNoPOE) {
+		t.Errorf("revoked: outcome %s: %+v", got.Outcome, got.Signatures)
+	}
+	mu.Lock()
+	if asked != 2 {
+		t.Errorf("%d requests for two signers", asked)
+	}
+	mu.Unlock()
+	if code := p.stop(t); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, p.said())
+	}
+}
+
+// missing skips a test that needs a program, which CI always has.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }

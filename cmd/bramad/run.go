@@ -322,6 +322,8 @@ func (d *daemon) alive(ctx context.Context) error {
 		case errors.Is(err, spool.ErrFull):
 			// Being started anew makes no space. What is there still goes out.
 			d.log.Warn("the disk of the store is nearly full: new documents are refused", zap.Error(err))
+		case errors.Is(err, spool.ErrStopped):
+			return err // it does not come back by itself; a new start may
 		default:
 			d.log.Error("the store cannot be written", zap.Error(err))
 			continue

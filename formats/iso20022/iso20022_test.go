@@ -469,3 +469,17 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// TestCountIsNotBelieved: room is made for the payments that NbOfTxs promises only
+// as far as the size of the message bears it out.
+func TestCountIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	doc := strings.Replace(good(t), "<NbOfTxs>2<", "<NbOfTxs>999999999999999<", 1)
+	found, _, entries := run(doc)
+	if len(found) == 0 || len(entries) != 2 {
+		t.Fatalf("%+v %+v", found, entries)
+	}
+	if most := len(doc)/smallest + 4; cap(entries) > most {
+		t.Errorf("room for %d payments in %d bytes", cap(entries), len(doc))
+	}
+}

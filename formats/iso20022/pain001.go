@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -44,7 +45,7 @@ func Check(c *formats.Context, doc *io.SectionReader, o Options, add func(format
 		return nil, nil
 	}
 	problems, sound := validate(engine, o.Message, Open(doc), doc.Size(), o.MaxFindings)
-	r := &reader{options: o, context: c, add: add}
+	r := &reader{options: o, size: doc.Size(), context: c, add: add}
 	r.checker = payment.Checker{Run: kind.Run{Context: c, Add: add, Field: func(path string) string { return FieldOf(o.Message, path) }}}
 	if len(problems) > 0 {
 		// Only what the answer quotes, and where the records begin.
@@ -167,12 +168,16 @@ func Root(doc *io.SectionReader) (space, local string, ok bool) {
 	}
 }
 
+// smallest is about the least size of a payment, in bytes.
+const smallest = 300
+
 type position struct{ line, column int }
 
 // reader turns the stream of elements into orders. The schema orders the
 // elements so that everything of a payment comes before its transactions.
 type reader struct {
 	options   Options
+	size      int64 // of the document
 	context   *formats.Context
 	add       func(formats.Finding)
 	checker   payment.Checker
@@ -396,6 +401,9 @@ func (r *reader) header(rel, text string) {
 		r.message.ID, r.message.Name = text, r.options.Message
 	case "NbOfTxs":
 		r.message.Count = text
+		if n, err := strconv.Atoi(text); err == nil { // a list that grows is in memory twice
+			r.checker.Expect = min(n, r.options.MaxRecords, int(r.size/smallest))
+		}
 	case "CtrlSum":
 		r.message.Sum = text
 	case "CreDtTm":

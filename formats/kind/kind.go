@@ -78,7 +78,14 @@ type Run struct {
 	// Absent are the paths that the layout cannot carry. Rules about them do not
 	// apply; the layout must say so openly.
 	Absent []string
+	// Expect is how many records there will be, as far as a header tells that the
+	// size of the document bears out; 0: not known. It saves a list that grows, which
+	// is in memory twice.
+	Expect int
 }
+
+// MaxExpect bounds what is kept ready for the records that are expected.
+const MaxExpect = 300000
 
 // Checker checks the records of one document in their order.
 type Checker interface {

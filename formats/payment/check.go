@@ -38,6 +38,9 @@ func (c *Checker) End(bool) []formats.Entry { return c.entries }
 func (c *Checker) Check(r kind.Record, said ...string) {
 	o := r.(*Order)
 	c.said = said
+	if c.entries == nil && c.Expect > 0 {
+		c.entries = make([]formats.Entry, 0, min(c.Expect, kind.MaxExpect))
+	}
 	c.entries = append(c.entries, o.Entry())
 	if c.tell == nil {
 		c.tell = func(path string, m formats.Text) { c.report(c.rule.ID, c.rule.Severity, c.at, path, m) }

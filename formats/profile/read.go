@@ -121,7 +121,11 @@ func (c *check) records(p *Profile, columns []column, from source) {
 		}
 		return path
 	}
-	checker := p.records.Start(kind.Run{Context: c.context, Add: c.add, Field: field, Absent: p.spec.Absent})
+	run := kind.Run{Context: c.context, Add: c.add, Field: field, Absent: p.spec.Absent}
+	if table, ok := from.(tableSource); ok { // its reader has held the count to the file's size
+		run.Expect = table.Count
+	}
+	checker := p.records.Start(run)
 	site := p.site(c.context, field, c.add)
 	whole := true
 	defer func() {

@@ -30,6 +30,7 @@ type Config struct {
 	Listen    Listen    `yaml:"listen" doc:"Where the data network comes in."`
 	SSH       SSH       `yaml:"ssh" doc:"The SSH entrance."`
 	State     string    `yaml:"state" path:"made" doc:"Folder of the store: submissions, receipts, statements, journal. Needed. docs/operator.md says how to back it up."`
+	Store     Store     `yaml:"store" doc:"What keeps submissions, receipts, statements and history."`
 	Run       string    `yaml:"run" path:"made" doc:"Folder for sockets and the lock; it may be empty after a restart of the machine."`
 	Processor Processor `yaml:"processor" doc:"The exit to the treasury's processor."`
 	Admin     Admin     `yaml:"admin" doc:"The operator's way in."`
@@ -55,6 +56,21 @@ type Config struct {
 // Listen is where bramad listens on the network.
 type Listen struct {
 	SFTP string `yaml:"sftp" doc:"Address and port of the SFTP entrance. Write 0.0.0.0:2022 or [::]:2022 for every network; port 0 takes a free one. A socket inherited from systemd goes before."`
+}
+
+// The engines of Store.
+const (
+	EngineEmbedded = "embedded"
+	EnginePostgres = "postgres"
+)
+
+// Store is what keeps everything but the journal's files.
+type Store struct {
+	Engine       string `yaml:"engine" doc:"embedded: files in the folder state. postgres: a PostgreSQL database (13 or newer); state then has the journal's files only. bramactl migrate moves what is there."`
+	URL          string `yaml:"url" doc:"Where the database is, without a password, as postgres://brama@db.example/brama?sslmode=verify-full or postgres:///brama?host=/run/postgresql. For postgres only."`
+	PasswordFile string `yaml:"password_file" path:"key" doc:"File in whose first line the password of the database's user stands; empty: it needs none (peer authentication, a client certificate in url). Only its owner may read it."`
+	Schema       string `yaml:"schema" doc:"Schema of the tables in the database: one store a schema."`
+	Unflushed    bool   `yaml:"unflushed" doc:"Takes a server that does not flush (fsync=off), which loses what it has acknowledged when the power fails. For tests only."`
 }
 
 // SSH is the SSH entrance.
@@ -202,6 +218,7 @@ func Default() *Config {
 		Listen: Listen{SFTP: "127.0.0.1:2022"},
 		SSH:    SSH{HostKeys: []string{"keys/ssh_host_ed25519_key"}},
 		Run:    "/run/brama",
+		Store:  Store{Engine: EngineEmbedded, Schema: "brama"},
 		Intake: Intake{
 			Hold:      24 * time.Hour,
 			Stable:    500 * time.Millisecond,

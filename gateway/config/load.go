@@ -102,6 +102,7 @@ func (c *Config) values() (ps strict.Problems) {
 	if c.Run == "" {
 		add("run", "is empty; write a folder, as run: /run/brama, or remove the key")
 	}
+	ps = append(ps, c.storeFaults()...)
 	if err := listenAddress(c.Listen.SFTP); err != nil {
 		add("listen.sftp", "%q %s; write address:port, as 127.0.0.1:2022 or [::]:2022", clip(c.Listen.SFTP), err)
 	}
@@ -167,6 +168,7 @@ func (c *Config) values() (ps strict.Problems) {
 		key, value string
 		words      []string
 	}{
+		{"store.engine", c.Store.Engine, []string{EngineEmbedded, EnginePostgres}},
 		{"log.level", c.Log.Level, []string{"debug", "info", "warn", "error"}},
 		{"log.format", c.Log.Format, []string{"json", "console"}},
 		{"trust.tsa.hash", c.Trust.TSA.Hash, []string{"", "sha256", "sha384", "sha512", "gost34311", "kupyna256"}},
@@ -186,6 +188,35 @@ func (c *Config) values() (ps strict.Problems) {
 			add(key, "holds a control character; write a plain path")
 		}
 	})
+	return ps
+}
+
+// CheckStore says what is wrong with the part of a configuration that names the
+// store, also of one that was not read from a file.
+func (c *Config) CheckStore() error { return c.storeFaults().Err() }
+
+// storeFaults checks what belongs to one engine only.
+func (c *Config) storeFaults() (ps strict.Problems) {
+	add := func(key, format string, args ...any) { ps = append(ps, c.Problem(key, format, args...)) }
+	if c.Store.Engine != EnginePostgres {
+		if c.Store.URL != "" {
+			add("store.url", "is written for store.engine embedded, which lies in state; write engine: postgres, or remove it")
+		}
+		return ps
+	}
+	switch u, err := url.Parse(c.Store.URL); {
+	case c.Store.URL == "":
+		add("store.url", "is missing; write where the database is, as postgres://brama@db.example/brama")
+	case err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql":
+		add("store.url", "is not an address of a database; write one as postgres://brama@db.example/brama") // the text may hold a password
+	default:
+		if _, has := u.User.Password(); has || u.Query().Has("password") {
+			add("store.url", "holds a password, which logs and other users may see; write it into a file and name that as store.password_file")
+		}
+	}
+	if c.Backup.Repository != "" {
+		add("backup.repository", "is for the embedded engine; a database is backed up with PostgreSQL's own tools (docs/operator.md): remove the key")
+	}
 	return ps
 }
 

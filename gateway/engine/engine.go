@@ -28,12 +28,11 @@ import (
 	"github.com/brama-gateway/brama/gateway/provider"
 	"github.com/brama-gateway/brama/gateway/trust"
 	"github.com/brama-gateway/brama/gateway/trust/tsa"
-	"github.com/brama-gateway/brama/spool/sqlite"
 )
 
 // Engine is an open core and what it stands on.
 type Engine struct {
-	Store *sqlite.Store
+	Store Store
 	Trust *trust.Dir
 	// Evidence gives the core Trust with what is fetched beside it. Its Run is the daemon's
 	// to start; nil: nothing is fetched.
@@ -87,7 +86,7 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 	if err != nil {
 		return nil, err
 	}
-	if e.Store, err = sqlite.Open(ctx, sqlite.Options{Dir: cfg.State, FloorBytes: int64(cfg.Limits.FreeDisk)}); err != nil {
+	if e.Store, err = OpenStore(ctx, cfg); err != nil {
 		return nil, err
 	}
 	stamper, digest, err := openStamper(cfg)

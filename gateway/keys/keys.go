@@ -60,7 +60,7 @@ func Decrypt(keyFiles []string, passwordFile string, certificateFiles []string) 
 	if len(keyFiles) != len(certificateFiles) {
 		return nil, fmt.Errorf("decrypt: %d keys and %d certificates; each key needs its own", len(keyFiles), len(certificateFiles))
 	}
-	password, err := password(passwordFile)
+	password, err := Password(passwordFile)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func Protected(file, passwordFile string, certificate *pki.Certificate) (crypto.
 	if passwordFile == "" {
 		return Private(file)
 	}
-	secret, err := password(passwordFile)
+	secret, err := Password(passwordFile)
 	if err != nil {
 		return nil, err
 	}
@@ -142,9 +142,9 @@ func Protected(file, passwordFile string, certificate *pki.Certificate) (crypto.
 	return nil, fmt.Errorf("%s: holds no key of the certificate", file)
 }
 
-// password is the first line of a file; nil where no file is named. It never
+// Password is the first line of a file; nil where no file is named. It never
 // comes as an argument or in the environment: other users can see those.
-func password(file string) ([]byte, error) {
+func Password(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}

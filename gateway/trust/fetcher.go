@@ -233,20 +233,27 @@ func (f *Fetcher) begin(ctx context.Context) time.Duration {
 		}
 	}
 	for address, l := range f.lists {
-		if b := f.broken[address]; b != nil && now.Before(b.next) || f.flights[address] != nil {
+		if f.flights[address] != nil {
+			continue
+		}
+		if b := f.broken[address]; b != nil && now.Before(b.next) {
+			wait = min(wait, b.next.Sub(now))
 			continue
 		}
 		every := f.o.Refresh
 		if l.ETag == "" && l.Modified == "" && l.size > 64<<10 {
 			every *= 10 // it comes whole each time
 		}
-		if now.Sub(l.Fetched) >= every {
-			f.work.Go(func() {
-				if changed, err := f.renew(ctx, address, every); err == nil && changed {
-					f.tell()
-				}
-			})
+		if d := every - now.Sub(l.Fetched); d > 0 {
+			wait = min(wait, d)
+			continue
 		}
+		f.work.Go(func() {
+			if changed, err := f.renew(ctx, address, every); err == nil && changed {
+				f.tell()
+			}
+			f.poke()
+		})
 	}
 	return wait
 }
@@ -278,6 +285,9 @@ func (f *Fetcher) satisfy(ctx context.Context, k wantedKey, w *wanted) {
 	}
 	for _, again := range call {
 		again()
+	}
+	if err != nil {
+		f.poke() // the next attempt may be due before Run looks again
 	}
 }
 

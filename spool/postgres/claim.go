@@ -20,8 +20,8 @@ func (t *tx) line(it spool.Item, ripe int) error {
 		return nil
 	}
 	_, err := t.write(whatever, `INSERT INTO turn (queue, state, owner, priority, served, idle)
-		VALUES ($1, $2, $3, $4, COALESCE((SELECT MAX(served) FROM turn WHERE queue = $1 AND state = $2 AND owner = $3), $5), false)
-		ON CONFLICT (queue, state, owner, priority) DO UPDATE SET idle = false WHERE turn.idle`,
+		VALUES ($1, $2, $3, $4, COALESCE((SELECT MAX(served) FROM turn WHERE queue = $1 AND state = $2 AND owner = $3), $5), 0)
+		ON CONFLICT (queue, state, owner, priority) DO UPDATE SET idle = 0 WHERE turn.idle <> 0`,
 		string(it.Queue), string(it.State), it.Owner, it.Priority, int64(it.ID)+math.MinInt64)
 	if err != nil {
 		return fmt.Errorf("turn: %w", err)
@@ -59,7 +59,7 @@ func (t *tx) enter(p place) error {
 	for _, text := range []string{
 		`INSERT INTO claimed (queue, state) VALUES ($1, $2)`,
 		`INSERT INTO turn (queue, state, owner, priority, served, idle)
-			SELECT DISTINCT i.queue, i.state, i.owner, i.priority, f.id - 9223372036854775807 - 1, false
+			SELECT DISTINCT i.queue, i.state, i.owner, i.priority, f.id - 9223372036854775807 - 1, 0
 			FROM item i JOIN (SELECT owner, MIN(id) AS id FROM item WHERE queue = $1 AND state = $2 AND ripe = 2 GROUP BY owner) f ON f.owner = i.owner
 			WHERE i.queue = $1 AND i.state = $2 AND i.ripe = 2`,
 		`UPDATE item SET ripe = 1 WHERE queue = $1 AND state = $2 AND ripe = 2`,
@@ -75,7 +75,7 @@ func (t *tx) enter(p place) error {
 
 const (
 	sqlRipen = `SELECT ` + itemColumns + ` FROM item WHERE queue = $1 AND state = $2 AND ripe = 0 AND not_before <= $3 ORDER BY not_before LIMIT 1000`
-	sqlTurn  = `SELECT owner, priority FROM turn WHERE queue = $1 AND state = $2 AND NOT idle ORDER BY priority DESC, served, owner LIMIT 1 OFFSET $3`
+	sqlTurn  = `SELECT owner, priority FROM turn WHERE queue = $1 AND state = $2 AND idle = 0 ORDER BY priority DESC, served, owner LIMIT 1 OFFSET $3`
 	sqlPick  = `SELECT ` + itemColumns + ` FROM item
 		WHERE queue = $1 AND state = $2 AND owner = $3 AND priority = $4 AND ripe = 1 AND not_before <= $5 ORDER BY id LIMIT 1`
 	sqlAny = `SELECT 1 FROM item WHERE queue = $1 AND state = $2 AND owner = $3 AND priority = $4 AND ripe = 1 LIMIT 1`
@@ -171,7 +171,7 @@ func (t *tx) pick(c spool.Claim, skip *int) (spool.Item, bool, error) {
 			*skip++ // the clock has stepped back: leave it in line
 		case errors.Is(err, pgx.ErrNoRows):
 			delete(t.store.lined, turnKey{c.Queue, c.From, owner, priority})
-			if _, err := t.write(whatever, `UPDATE turn SET idle = true WHERE queue = $1 AND state = $2 AND owner = $3 AND priority = $4`,
+			if _, err := t.write(whatever, `UPDATE turn SET idle = 1 WHERE queue = $1 AND state = $2 AND owner = $3 AND priority = $4`,
 				string(c.Queue), string(c.From), owner, priority); err != nil {
 				return spool.Item{}, false, err
 			}

@@ -57,10 +57,10 @@ CREATE TABLE claimed (queue text COLLATE "C" NOT NULL, state text COLLATE "C" NO
 -- a growing number, negative for an owner that was never served.
 CREATE TABLE turn (
 	queue text COLLATE "C" NOT NULL, state text COLLATE "C" NOT NULL, owner text COLLATE "C" NOT NULL, priority bigint NOT NULL,
-	served bigint NOT NULL, idle boolean NOT NULL,
+	served bigint NOT NULL, idle smallint NOT NULL,
 	PRIMARY KEY (queue, state, owner, priority)
 );
-CREATE INDEX turn_next ON turn (queue, state, priority DESC, served, owner) WHERE NOT idle;
+CREATE INDEX turn_next ON turn (queue, state, priority DESC, served, owner) WHERE idle = 0;
 
 -- Bytes of large content and large drafts, in pieces of 256 KiB.
 CREATE TABLE blob (id bigint PRIMARY KEY);

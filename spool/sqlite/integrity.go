@@ -13,57 +13,33 @@ import (
 	"github.com/brama-gateway/brama/spool"
 )
 
-// Sort is a sort of damage.
-type Sort string
-
-// The sorts of damage that Integrity tells apart.
-const (
-	DatabaseDamaged Sort = "DATABASE-DAMAGED" // SQLite's own check of pages and indexes
-	RowDangling     Sort = "ROW-DANGLING"     // a row refers to one that is not there
-	TallyWrong      Sort = "TALLY-WRONG"      // the count of a state is not the number of its items
-	LineWrong       Sort = "LINE-WRONG"       // an item stands in the line of claims and should not, or does not and should
-	HistoryGap      Sort = "HISTORY-GAP"      // numbers of the history are left out
-	ContentMissing  Sort = "CONTENT-MISSING"  // the bytes of a content are not there
-	ContentDamaged  Sort = "CONTENT-DAMAGED"  // they are of another size, or do not have the hash
-)
-
-// Problem is one damage.
-type Problem struct {
-	Sort   Sort   `json:"sort"`
-	Object string `json:"object,omitempty"` // a table, a queue and state, the hash of a content
-	Detail string `json:"detail"`
+func aboutContent(p spool.Problem) bool {
+	return p.Sort == spool.ContentMissing || p.Sort == spool.ContentDamaged
 }
-
-func (p Problem) String() string {
-	if p.Object == "" {
-		return fmt.Sprintf("%s: %s", p.Sort, p.Detail)
-	}
-	return fmt.Sprintf("%s %s: %s", p.Sort, p.Object, p.Detail)
-}
-
-func (p Problem) content() bool { return p.Sort == ContentMissing || p.Sort == ContentDamaged }
 
 // checks are the questions to the database. Each row of an answer is one problem:
 // its object and the detail.
 var checks = []struct {
-	sort Sort
+	sort spool.Sort
 	text string
 }{
-	{DatabaseDamaged, `SELECT '', quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'`},
-	{RowDangling, `SELECT "table", 'row ' || COALESCE(rowid, '?') || ' refers to one that is not in ' || parent FROM pragma_foreign_key_check`},
-	{TallyWrong, `SELECT q || ' ' || s, 'the count is off by ' || SUM(n) FROM (
+	{spool.DatabaseDamaged, `SELECT '', quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'`},
+	{spool.RowDangling, `SELECT "table", 'row ' || COALESCE(rowid, '?') || ' refers to one that is not in ' || parent FROM pragma_foreign_key_check`},
+	{spool.TallyWrong, `SELECT q || ' ' || s, 'the count is off by ' || SUM(n) FROM (
 		SELECT queue AS q, state AS s, n FROM tally UNION ALL SELECT queue, state, -1 FROM item)
 		GROUP BY q, s HAVING SUM(n) <> 0`},
-	{LineWrong, `SELECT id, 'ripe is ' || ripe FROM item WHERE not_before = ` + never + ` AND ripe <> CASE
+	{spool.LineWrong, `SELECT id, 'ripe is ' || ripe FROM item WHERE not_before = ` + never + ` AND ripe <> CASE
 		WHEN EXISTS (SELECT 1 FROM claimed c WHERE c.queue = item.queue AND c.state = item.state) THEN 1 ELSE 2 END`},
-	{HistoryGap, `SELECT '', COUNT(*) || ' rows, the last has number ' || MAX(seq) FROM event HAVING COUNT(*) <> COALESCE(MAX(seq), 0)`},
+	{spool.HistoryGap, `SELECT '', COUNT(*) || ' rows, the last has number ' || MAX(seq) FROM event HAVING COUNT(*) <> COALESCE(MAX(seq), 0)`},
 }
 
 // Integrity looks for damage: in the database, in the tallies, and in
 // every content, whose size it compares and, if deep, whose hash too. An error
 // means that it could not look.
-func (s *Store) Integrity(ctx context.Context, deep bool) (problems []Problem, err error) {
-	say := func(sort Sort, object, detail string) { problems = append(problems, Problem{sort, object, detail}) }
+func (s *Store) Integrity(ctx context.Context, deep bool) (problems []spool.Problem, err error) {
+	say := func(sort spool.Sort, object, detail string) {
+		problems = append(problems, spool.Problem{Sort: sort, Object: object, Detail: detail})
+	}
 	err = s.View(ctx, func(r spool.Reader) error {
 		c := r.(*reader).s
 		if err := checkTables(ctx, c, say); err != nil {
@@ -78,11 +54,11 @@ func (s *Store) Integrity(ctx context.Context, deep bool) (problems []Problem, e
 }
 
 // Integrity is Store.Integrity, beside the process that works on the store.
-func (r *Reading) Integrity(ctx context.Context, deep bool) ([]Problem, error) {
+func (r *Reading) Integrity(ctx context.Context, deep bool) ([]spool.Problem, error) {
 	return r.s.Integrity(ctx, deep)
 }
 
-func checkTables(ctx context.Context, c *session, say func(Sort, string, string)) error {
+func checkTables(ctx context.Context, c *session, say func(spool.Sort, string, string)) error {
 	for _, check := range checks {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -100,7 +76,7 @@ func checkTables(ctx context.Context, c *session, say func(Sort, string, string)
 	return nil
 }
 
-func (s *Store) checkContents(ctx context.Context, c *session, deep bool, say func(Sort, string, string)) error {
+func (s *Store) checkContents(ctx context.Context, c *session, deep bool, say func(spool.Sort, string, string)) error {
 	text := `SELECT sha256, size, bytes IS NULL, length(bytes), NULL FROM content`
 	if deep {
 		text = `SELECT sha256, size, bytes IS NULL, length(bytes), bytes FROM content`
@@ -121,18 +97,18 @@ func (s *Store) checkContents(ctx context.Context, c *session, deep bool, say fu
 			return s.checkFile(sum, size, deep, say)
 		}
 		if length == nil || *length != size {
-			say(ContentDamaged, sum, "wrong size in the database")
+			say(spool.ContentDamaged, sum, "wrong size in the database")
 		} else if deep && sha256.Sum256(mem) != [32]byte(raw) {
-			say(ContentDamaged, sum, "the bytes in the database do not have the hash")
+			say(spool.ContentDamaged, sum, "the bytes in the database do not have the hash")
 		}
 		return nil
 	})
 }
 
-func (s *Store) checkFile(sum string, size int64, deep bool, say func(Sort, string, string)) error {
+func (s *Store) checkFile(sum string, size int64, deep bool, say func(spool.Sort, string, string)) error {
 	f, err := os.Open(s.files.path(sum))
 	if errors.Is(err, fs.ErrNotExist) {
-		say(ContentMissing, sum, "its file is not there")
+		say(spool.ContentMissing, sum, "its file is not there")
 		return nil
 	}
 	if err != nil {
@@ -144,7 +120,7 @@ func (s *Store) checkFile(sum string, size int64, deep bool, say func(Sort, stri
 		return err
 	}
 	if st.Size() != size {
-		say(ContentDamaged, sum, fmt.Sprintf("its file has %d bytes, want %d", st.Size(), size))
+		say(spool.ContentDamaged, sum, fmt.Sprintf("its file has %d bytes, want %d", st.Size(), size))
 		return nil
 	}
 	if !deep {
@@ -152,9 +128,9 @@ func (s *Store) checkFile(sum string, size int64, deep bool, say func(Sort, stri
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		say(ContentDamaged, sum, err.Error())
+		say(spool.ContentDamaged, sum, err.Error())
 	} else if hex.EncodeToString(h.Sum(nil)) != sum {
-		say(ContentDamaged, sum, "its file does not have the hash")
+		say(spool.ContentDamaged, sum, "its file does not have the hash")
 	}
 	return nil
 }

@@ -20,16 +20,16 @@ type Finder func(ctx context.Context, sum string) (io.ReadCloser, error)
 // Repair puts right what can be: tallies are counted anew, and content that is
 // missing or damaged is taken from find; nil: there is no backup. It says what it
 // did. What it cannot put right is found by the next Integrity.
-func (s *Store) Repair(ctx context.Context, find Finder) (done []Problem, err error) {
+func (s *Store) Repair(ctx context.Context, find Finder) (done []spool.Problem, err error) {
 	problems, err := s.Integrity(ctx, true)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range problems {
 		switch {
-		case p.Sort == TallyWrong:
+		case p.Sort == spool.TallyWrong:
 			err = s.recount(ctx)
-		case p.content() && find != nil:
+		case aboutContent(p) && find != nil:
 			err = s.bringBack(ctx, p.Object, find)
 		default:
 			continue
