@@ -272,6 +272,25 @@ func TestMaxFindings(t *testing.T) {
 	}
 }
 
+// Of a file with 500 errors the first are listed in the order of the file, and
+// the rest are counted.
+func TestManyErrorsInOrder(t *testing.T) {
+	t.Parallel()
+	orders := sample.Orders(sample.DemoPayer(), january.At, 1, 500)
+	for i := range orders {
+		orders[i].Amount = 0
+	}
+	r := Builtin().Check(january, Options{MaxFindings: 100}, section(sample.OshchadDBF(january.At, orders)))
+	if r.OK() || len(r.Findings) != 100 || r.More != 400 {
+		t.Fatalf("%d findings, %d more", len(r.Findings), r.More)
+	}
+	for i, f := range r.Findings {
+		if f.Record != i+1 {
+			t.Fatalf("finding %d is of record %d", i+1, f.Record)
+		}
+	}
+}
+
 type failing struct{}
 
 func (failing) ReadAt([]byte, int64) (int, error) { return 0, errors.New("disk") }
