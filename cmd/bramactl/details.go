@@ -87,6 +87,22 @@ func constraints(s *cades.Signature) []constraintRow {
 	return out
 }
 
+// blockName is the name of a building block in the language of the call; JSON and the
+// XML report have the standard's own.
+func (c *call) blockName(name string) string {
+	for uk, en := range map[string]string{
+		"перевірка формату": "format checking", "пошук сертифіката підписувача": "identification of the signing certificate",
+		"політика підпису": "signature policy", "криптографічна перевірка": "cryptographic verification",
+		"перевірка сертифіката та його ланцюжка": "X.509 certificate validation", "свіжість відомостей про відкликання": "revocation freshness",
+		"вимоги до підпису": "signature acceptance", "позначки часу": "time-stamps",
+	} {
+		if en == name {
+			return c.t(uk, en)
+		}
+	}
+	return name
+}
+
 func details(r *cades.Report, at time.Time, trust *pki.Store) []signatureDetails {
 	out := []signatureDetails{}
 	for i := range r.Signatures {
@@ -122,7 +138,7 @@ func (c *call) printDetails(list []signatureDetails) {
 			if x.Result == "" {
 				x.Result = c.t("не дійшло", "not reached")
 			}
-			c.printf("   %s: %s\n", x.Block, x.Result)
+			c.printf("   %s: %s\n", c.blockName(x.Block), x.Result)
 		}
 		for _, x := range d.Chain {
 			role := ""

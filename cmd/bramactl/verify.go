@@ -133,7 +133,7 @@ func (c *call) printReport(r provider.Report) {
 	line := func(indication, sub, detail string) string {
 		s := indication
 		if sub != "" {
-			s += " " + sub
+			s += " " + c.meaning(sub)
 		}
 		if detail != "" {
 			s += ": " + detail

@@ -71,7 +71,7 @@ func TestVerifyDetails(t *testing.T) {
 	if err != nil || !strings.Contains(string(b), "mainindication:total-passed") || !strings.Contains(string(b), "validationObject:CRL") {
 		t.Errorf("%v\n%s", err, b)
 	}
-	if text := tool(t, exitYes, append(args, "--lang", "uk")...); !strings.Contains(text, "корінь довіри") || !strings.Contains(text, "X.509 certificate validation: PASSED") {
+	if text := tool(t, exitYes, append(args, "--lang", "uk")...); !strings.Contains(text, "корінь довіри") || !strings.Contains(text, "перевірка сертифіката та його ланцюжка: PASSED") {
 		t.Errorf("%s", text)
 	}
 	// Without the list: what was reached, and where it ended.
@@ -156,5 +156,24 @@ func TestVerifyMaterialOCSP(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Every sub-indication has its meaning in Ukrainian.
+func TestMeanings(t *testing.T) {
+	t.Parallel()
+	c := &call{lang: "uk"}
+	for _, b := range blocks {
+		if c.blockName(b.name) == b.name {
+			t.Errorf("%s has no Ukrainian name", b.name)
+		}
+		for _, sub := range b.subs {
+			if c.meaning(string(sub)) == string(sub) {
+				t.Errorf("%s has no meaning in Ukrainian", sub)
+			}
+		}
+	}
+	if c.lang = "en"; c.meaning("HASH_FAILURE") != "HASH_FAILURE" || c.blockName("time-stamps") != "time-stamps" {
+		t.Error("English has the standard's own words")
 	}
 }

@@ -214,6 +214,9 @@ func (c *checking) seal(pkg []byte) error {
 		}
 		r, proof = at(then), "claim"
 	}
+	if r.SubIndication == cades.SignedDataNotFound { // it is not on its way: the package is not what was sealed
+		return errors.New(r.Detail)
+	}
 	if r.Indication != cades.TotalPassed {
 		return &judged{r.Indication, r.SubIndication, r.Detail}
 	}
