@@ -171,7 +171,7 @@ func TestRestamp(t *testing.T) {
 	before, _ := s.raised(id)
 
 	s.later(180 * day)
-	s.tsa.by = s.authority(100 * day)
+	s.tsa.by = s.authority(130 * day)
 	s.ok(s.Gateway.Restamp(s.Ctx(), lead))
 	s.want(id, 2, 1)
 	asked := s.tsa.asked
@@ -188,7 +188,7 @@ func TestRestamp(t *testing.T) {
 	if r.Indication != cades.TotalPassed {
 		t.Errorf("after the first authority ended: %s %s %s", r.Indication, r.SubIndication, r.Detail)
 	}
-	s.later(40 * day)
+	s.later(70 * day) // the list of the first renewal has ended too
 	crl, err := issue.CRL(rand.Reader, s.CA, issue.List{
 		Number: big.NewInt(s.Clock.Now().Unix()), ThisUpdate: s.Clock.Now().Add(-time.Hour), NextUpdate: s.Clock.Now().AddDate(0, 0, 90),
 		Revoked: []issue.Revocation{{Serial: s.Head.Certificate.Serial, At: s.Clock.Now().Add(-2 * time.Hour), Reason: 1}},
