@@ -26,13 +26,13 @@ func TestFindingsAreGrouped(t *testing.T) {
 		"  1. (попередження) Увага. [FMT-009]\r\n",
 		"  2. записи 3, 7-9, 11, 12, поле summa: Сума записана неправильно: її не можна прочитати. [FLD-002]\r\n",
 		"  3. запис 3, поле nazn: Сума",
-		"     ... і ще зауважень: 300.",
+		"     ... і ще зауважень: 300, у наступних",
 	} {
 		if !strings.Contains(uk, want) {
 			t.Errorf("no %q in\n%s", want, uk)
 		}
 	}
-	for _, want := range []string{"What to mend (308 findings in all):", "  2. records 3, 7-9, 11, 12, field summa: The amount", "... and 300 more."} {
+	for _, want := range []string{"What to mend (308 findings in all):", "  2. records 3, 7-9, 11, 12, field summa: The amount", "... and 300 more,"} {
 		if !strings.Contains(en, want) {
 			t.Errorf("no %q in\n%s", want, en)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,7 @@ type Receipt struct {
 // Totals say what was in the file.
 type Totals struct {
 	Records int    `json:"records"`
-	Sum     string `json:"sum"` // hryvnias, 1234.05
+	Sum     string `json:"sum,omitempty"` // hryvnias, 1234.05, of the amounts that could be read; absent: more than can be counted
 
 	kopecks int64
 }
@@ -194,7 +195,9 @@ func totals(entries []formats.Entry) *Totals {
 	for _, e := range entries {
 		t.kopecks = addCapped(t.kopecks, e.Amount)
 	}
-	t.Sum = money.Format(t.kopecks)
+	if t.kopecks < math.MaxInt64 {
+		t.Sum = money.Format(t.kopecks)
+	}
 	return &t
 }
 
@@ -273,7 +276,14 @@ func (w *letter) what(r *Receipt) {
 	if k.UK != "" {
 		w.say("Вид:         %s", "Kind:        %s", k.In(w.lang))
 	}
-	if r.Totals != nil {
+	switch {
+	case r.Totals == nil:
+	case r.Totals.Sum == "":
+		w.say("Записів: %d", "Records: %d", r.Totals.Records)
+	case r.Outcome == Rejected:
+		// What could not be read is not in it: it is not to be taken for the file's own total.
+		w.say("Записів: %d; сума тих, що прочитано: %s грн", "Records: %d; sum of what could be read: UAH %s", r.Totals.Records, r.Totals.Sum)
+	default:
 		w.say("Записів: %d, на суму %s грн", "Records: %d, in all UAH %s", r.Totals.Records, r.Totals.Sum)
 	}
 }
@@ -309,9 +319,21 @@ func (w *letter) reasons(r *Receipt) {
 		w.point(i+1, p, mark)
 	}
 	if r.More > 0 {
-		w.say("     ... і ще зауважень: %d. Виправте названі й надішліть файл ще раз.", "     ... and %d more. Mend those named and send the file again.", r.More)
+		if last := lastRecord(r.Findings); last > 0 {
+			w.say("     Названо зауваження до запису %d включно.", "     Named are the findings up to record %d.", last)
+		}
+		w.say("     ... і ще зауважень: %d, у наступних записах можуть бути й такі самі. Виправте все таке в усьому файлі й надішліть його ще раз.",
+			"     ... and %d more, perhaps the same ones in the records that follow. Mend all of that sort in the whole file and send it again.", r.More)
 	}
 	w.say("", "")
+}
+
+// lastRecord is how far the findings that are named go into the file.
+func lastRecord(findings []formats.Finding) (last int) {
+	for _, f := range findings {
+		last = max(last, f.Record)
+	}
+	return last
 }
 
 func (w *letter) signatures(r *Receipt) {

@@ -106,7 +106,7 @@ func classifierShow(c *call, args []string) error {
 		return c.writeJSON(entries)
 	}
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, c.t("КОД\tВІД\tДО\tНАЗВА", "CODE\tFROM\tUNTIL\tNAME"))
+	fmt.Fprintln(w, c.t("КОД\tВІД\tДО (перший день, коли не діє)\tНАЗВА", "CODE\tFROM\tUNTIL (first day not in force)\tNAME"))
 	for _, e := range entries {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(e.Code), e.From, e.Until, printable(e.Name))
 	}

@@ -59,7 +59,7 @@ func init() {
 		{"integrity", "[--deep] [--repair [--repository DIR]]", formats.Text{UK: "шукати пошкодження сховища; --repair (шлюз зупинено) виправляє, що можна", EN: "look for damage in the store; --repair (daemon stopped) puts right what it can"}, integrity},
 		{"migrate", "--to postgres --url URL [--password-file FILE] [--schema NAME] | --to embedded", formats.Text{UK: "перенести сховище до PostgreSQL чи назад (шлюз зупинено); перерваний перенос продовжується", EN: "move the store to PostgreSQL or back (daemon stopped); an interrupted run is gone on with"}, migrateStore},
 		{"profile explain", "[NAME]", formats.Text{UK: "чого вимагає формат документа", EN: "what a document's layout demands"}, profileExplain},
-		{"profile check", "FILE.yaml [--sample DOCUMENT [--expect WANT.json]] [--at TIME]", formats.Text{UK: "перевірити власний опис формату та зразок за ним", EN: "check a profile of one's own, and a sample by it"}, profileCheck},
+		{"profile check", "FILE.yaml [--sample DOCUMENT [--expect WANT.json]] [--charset PAGE] [--at TIME]", formats.Text{UK: "перевірити власний опис формату та зразок за ним", EN: "check a profile of one's own, and a sample by it"}, profileCheck},
 		{"profile infer", "FILE.dbf", formats.Text{UK: "чернетка опису формату з таблиці DBF", EN: "draft a profile from a DBF table"}, profileInfer},
 
 		{"classifier import", "FILE --list NAME [--from DATE] [--code COLUMN] [--name COLUMN] [--charset PAGE] [--pad N]", formats.Text{UK: "внести довідник кодів (DBF, CSV); з DATE діє саме він", EN: "bring in a code list (DBF, CSV); from DATE it is the one in force"}, classifierImport},

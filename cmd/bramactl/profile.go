@@ -42,9 +42,10 @@ func profileExplain(c *call, args []string) error {
 // profileCheck compiles a profile, and holds a sample to it beside the built-in
 // ones, so that one that another layout would take is found too.
 func profileCheck(c *call, args []string) error {
-	var sample, expect string
+	var sample, expect, page string
 	var at moment
 	flags := c.flags()
+	flags.StringVar(&page, "charset", "", "")
 	flags.StringVar(&sample, "sample", "", "")
 	flags.StringVar(&expect, "expect", "", "")
 	flags.Var(&at, "at", "")
@@ -66,13 +67,16 @@ func profileCheck(c *call, args []string) error {
 	}
 	if layout != nil {
 		if sample != "" {
-			return usageError{errors.New(c.t("--sample: профіль вихідний; спробуйте statement render --profile", "--sample: the profile is of the direction out; try statement render --profile"))}
+			return c.checkWritten(layout, sample, expect, page, at.Time)
 		}
 		if c.json {
 			return c.writeJSON(layout.Ref())
 		}
 		c.printf("%s\n", c.t("правильний", "right")+": "+layout.Ref().Name+" "+layout.Ref().Version+" "+layout.Ref().SHA256)
 		return nil
+	}
+	if page != "" {
+		return usageError{errors.New(c.t("--charset: лише для вихідного профілю", "--charset: only for a profile of the direction out"))}
 	}
 	if sample == "" {
 		if c.json {
@@ -84,14 +88,8 @@ func profileCheck(c *call, args []string) error {
 
 	var want profile.Expectation
 	if expect != "" {
-		b, err := c.readFile(expect)
-		if err != nil {
+		if want, err = c.readExpectation(expect); err != nil {
 			return err
-		}
-		d := json.NewDecoder(bytes.NewReader(b))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&want); err != nil {
-			return fmt.Errorf("%s: %w", expect, err)
 		}
 		if at.IsZero() {
 			at.Time = want.At
@@ -119,7 +117,25 @@ func profileCheck(c *call, args []string) error {
 		}
 		return verdict(exitNo)
 	}
-	differences := want.Differences(got)
+	return c.differ(want.Differences(got))
+}
+
+func (c *call) readExpectation(file string) (profile.Expectation, error) {
+	var want profile.Expectation
+	b, err := c.readFile(file)
+	if err != nil {
+		return want, err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&want); err != nil {
+		return want, fmt.Errorf("%s: %w", file, err)
+	}
+	return want, nil
+}
+
+// differ says what is not as expected.
+func (c *call) differ(differences []formats.Text) error {
 	for _, d := range differences {
 		fmt.Fprintf(c.stderr, "bramactl: %s\n", printable(d.In(c.lang)))
 	}

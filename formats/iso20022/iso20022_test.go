@@ -216,6 +216,35 @@ func TestWindows1251(t *testing.T) {
 	}
 }
 
+// A document that says windows-1251 and is UTF-8 would be read as other names than
+// its sender means.
+func TestMislabelled(t *testing.T) {
+	t.Parallel()
+	doc := strings.Replace(good(t), "UTF-8", "windows-1251", 1)
+	if _, _, ok := Root(section(doc)); ok {
+		t.Error("taken as windows-1251")
+	}
+	if f := Unreadable(section(doc)); f.Rule != ruleEncoding || f.Message != textMislabelled {
+		t.Errorf("%+v", f)
+	}
+	for _, c := range []struct {
+		doc  string
+		want bool
+	}{
+		{"ascii", false},
+		{"і", true},
+		{strings.Repeat("x", 32<<10-1) + "ї", true}, // across two reads
+		{strings.Repeat("ї", 40_000), true},
+		{strings.Repeat("ї", 40_000) + "\xd0", false},
+		{string(charset.Windows1251.Encode("Оплата за послуги зв'язку, Кіровоградська обл.")), false},
+		{"", false},
+	} {
+		if got := isUTF8(section(c.doc)); got != c.want {
+			t.Errorf("%.20q: %v", c.doc, got)
+		}
+	}
+}
+
 func TestByteOrderMark(t *testing.T) {
 	t.Parallel()
 	if found, _, _ := run("\ufeff" + good(t)); len(found) > 0 {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/charset"
@@ -79,13 +80,63 @@ func Open(doc *io.SectionReader) io.Reader {
 	head := make([]byte, 256)
 	n, _ := doc.ReadAt(head, 0)
 	if m := declared1251.Find(head[:n]); m != nil {
+		if isUTF8(doc) {
+			return failing{errMislabelled}
+		}
 		return charset.Windows1251.Reader(io.NewSectionReader(doc, int64(len(m)), doc.Size()-int64(len(m))))
 	}
 	return io.NewSectionReader(doc, 0, doc.Size())
 }
 
+// errMislabelled says that a document declares windows-1251 and is UTF-8: by its
+// declaration every name in it would be another.
+var errMislabelled = errors.New("declared as windows-1251, written in UTF-8")
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// isUTF8 says whether doc has letters beyond ASCII and all of it is UTF-8. Ukrainian
+// text in windows-1251 is not: its small letters would have to be followed by two
+// bytes that are none. So the first of them ends the search.
+func isUTF8(doc *io.SectionReader) bool {
+	var room [32 << 10]byte
+	beyond, kept := false, 0
+	for at := int64(0); ; {
+		n, err := doc.ReadAt(room[kept:], at)
+		at += int64(n)
+		b := room[:kept+n]
+		for len(b) > 0 {
+			if b[0] < utf8.RuneSelf {
+				b = b[1:]
+				continue
+			}
+			if !utf8.FullRune(b) && err == nil {
+				break // the rest of it comes
+			}
+			r, size := utf8.DecodeRune(b)
+			if r == utf8.RuneError && size == 1 {
+				return false
+			}
+			beyond, b = true, b[size:]
+		}
+		if err != nil {
+			return beyond
+		}
+		kept = copy(room[:], b)
+	}
+}
+
+var textMislabelled = formats.Text{
+	UK: "Файл оголошує кодування windows-1251, а записаний в UTF-8. Виправте перший рядок (encoding=\"UTF-8\") або вивантажте файл у windows-1251.",
+	EN: "The file declares windows-1251 and is written in UTF-8. Mend its first line (encoding=\"UTF-8\"), or export it in windows-1251.",
+}
+
 // Unreadable is the finding about a document whose Root cannot be read.
 func Unreadable(doc *io.SectionReader) formats.Finding {
+	if f, ok := Open(doc).(failing); ok && f.err == errMislabelled {
+		return formats.Finding{Rule: ruleEncoding, Message: textMislabelled}
+	}
 	head := make([]byte, 2)
 	if n, _ := doc.ReadAt(head, 0); n == 2 && (head[0] == 0xFE && head[1] == 0xFF || head[0] == 0xFF && head[1] == 0xFE) {
 		return formats.Finding{Rule: ruleEncoding, Message: textEncoding}

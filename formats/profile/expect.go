@@ -14,6 +14,11 @@ type Expectation struct {
 	Profile  string            `json:"profile"` // that recognises the sample; empty: none
 	OK       bool              `json:"ok"`
 	Findings []ExpectedFinding `json:"findings"`
+
+	// Of a layout that is written: the code page of the client it is written for, and
+	// the file beside the expectation that holds what must be written.
+	Page   string `json:"page,omitempty"`
+	Output string `json:"output,omitempty"`
 }
 
 // ExpectedFinding is one finding, in the order of the report.

@@ -137,7 +137,7 @@ func TestMutants(t *testing.T) {
 	var docs [][]byte
 	var names []string
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".want.json") || strings.HasSuffix(e.Name(), ".md") {
+		if e.IsDir() || strings.HasSuffix(e.Name(), ".want.json") || strings.HasSuffix(e.Name(), ".md") {
 			continue
 		}
 		docs = append(docs, read(t, filepath.Join(samplesDir, e.Name())))

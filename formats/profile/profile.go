@@ -424,7 +424,7 @@ func (c *check) container() (string, bool) {
 	if t, ok := extensions[c.extension()]; ok {
 		return t, true
 	}
-	c.unknown()
+	c.unknown("")
 	return "", false
 }
 
@@ -436,20 +436,6 @@ func (c *check) extension() string {
 		}
 		return r
 	}, path.Ext(c.options.Name))
-}
-
-func (c *check) unknown() {
-	var uk, en []string
-	for _, p := range c.set.profiles {
-		if c.allowed(p) && p.spec.Refuse.UK == "" {
-			uk = append(uk, fmt.Sprintf("%s (%s)", p.spec.Title.UK, p.ref.Name))
-			en = append(en, fmt.Sprintf("%s (%s)", p.spec.Title.EN, p.ref.Name))
-		}
-	}
-	c.add(formats.Finding{Rule: RuleUnknown, Message: formats.Text{
-		UK: "Макет документа не розпізнано. Можна надіслати: " + strings.Join(uk, "; ") + ".",
-		EN: "The layout of the document was not recognised. You may send: " + strings.Join(en, "; ") + ".",
-	}})
 }
 
 // allowed says whether the sender may use the layout. One that cannot carry all

@@ -238,7 +238,7 @@ func TestUnknownListsWhatMayBeSent(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	m := r.Findings[0].Message.EN
-	if !strings.Contains(m, "iso.pain.001.001.09") || strings.Contains(m, "supporting") {
+	if !strings.Contains(m, "brama.payment-order.csv") || strings.Contains(m, "estimate") {
 		t.Error(m)
 	}
 }

@@ -44,7 +44,7 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader, *text.Reader
 	case "text":
 		p, lines := c.recogniseText(list)
 		if p == nil {
-			c.unknown()
+			c.unknown(container)
 		}
 		return p, nil, lines
 	case "json":
@@ -64,7 +64,7 @@ func (c *check) recognise(container string) (*Profile, *dbf.Reader, *text.Reader
 		}
 	}
 	if len(list) == 0 {
-		c.unknown()
+		c.unknown(container)
 		return nil, nil, nil
 	}
 	return list[0], nil, nil
@@ -123,7 +123,7 @@ func (c *check) recogniseJSON(list []*Profile) *Profile {
 			return nil
 		}
 	}
-	c.unknown()
+	c.unknown("json")
 	return nil
 }
 
@@ -206,12 +206,52 @@ func (c *check) recogniseDBF(list []*Profile) (*Profile, *dbf.Reader) {
 			best, table, closest = p, r, f
 		}
 	}
+	if best == nil && refusal != nil {
+		refusal = c.version(list, refusal)
+	}
 	switch {
 	case best != nil:
 	case refusal != nil:
 		c.add(refusal.Finding())
 	default:
-		c.unknown()
+		c.unknown("dbf")
 	}
 	return best, table
+}
+
+// version is the refusal of a table whose version byte is what its layout does
+// not take: another layout, of which the table is not, may take the byte and then
+// stumble over a field. It is the layout's word if the table has its fields, or
+// the word of all layouts by which something can be taken.
+func (c *check) version(list []*Profile, refusal *dbf.Error) *dbf.Error {
+	var first *dbf.Error
+	taken := false
+	for _, p := range list {
+		if p.spec.Refuse.UK != "" {
+			continue
+		}
+		var e *dbf.Error
+		if _, err := dbf.NewReader(c.doc, p.dbf); !errors.As(err, &e) || e.Offset != 0 || e.Rule != dbf.RuleVersion && e.Rule != dbf.RuleMemo {
+			taken = true
+			continue
+		}
+		if first == nil {
+			first = e
+		}
+		r, err := dbf.NewReader(c.doc, p.anyVersion(c.doc))
+		if err != nil {
+			continue
+		}
+		var names []string
+		for _, f := range r.Fields {
+			names = append(names, f.Name)
+		}
+		if f := p.fit(names); f.common >= 2 && f.common*2 >= len(names) {
+			return e
+		}
+	}
+	if first != nil && !taken {
+		return first
+	}
+	return refusal
 }

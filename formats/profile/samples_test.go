@@ -93,4 +93,5 @@ func TestSamples(t *testing.T) {
 			t.Errorf("%s: wants a sample that passes and one that fails", name)
 		}
 	}
+	holdWritten(t, set)
 }

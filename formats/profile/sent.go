@@ -13,7 +13,7 @@ import (
 func (c *check) sent(message string, kind formats.Kind) {
 	schema, err := iso20022.SentSchema(message)
 	if err != nil {
-		c.unknown()
+		c.unknown("xml")
 		return
 	}
 	digest := sha256.Sum256(schema)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -174,7 +175,7 @@ func (s *Store) demand(ctx context.Context) error {
 		ok      func(string) bool
 		want    string
 	}{
-		{"server_version_num", func(v string) bool { return v >= fmt.Sprint(oldest) }, "13 or newer"},
+		{"server_version_num", newEnough, "13 or newer"},
 		{"server_encoding", func(v string) bool { return v == "UTF8" }, "UTF8"},
 		{"fsync", func(v string) bool { return v == "on" || s.opt.Unsafe }, "on"},
 		{"full_page_writes", func(v string) bool { return v == "on" || s.opt.Unsafe }, "on"},
@@ -189,6 +190,12 @@ func (s *Store) demand(ctx context.Context) error {
 		}
 	}
 	return s.durable(ctx)
+}
+
+// newEnough reads a server_version_num: 90624 is older than 130000.
+func newEnough(v string) bool {
+	n, err := strconv.Atoi(v)
+	return err == nil && n >= oldest
 }
 
 // durable makes the writer's commits wait for the disk; remote_apply waits for more.

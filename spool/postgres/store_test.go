@@ -350,3 +350,12 @@ func TestPatience(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestNewEnough(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[string]bool{"90624": false, "120022": false, "130000": true, "150018": true, "": false, "15.18": false} {
+		if newEnough(v) != want {
+			t.Errorf("%q: %v", v, !want)
+		}
+	}
+}
