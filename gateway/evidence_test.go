@@ -87,6 +87,10 @@ func TestEvidenceOfEveryForm(t *testing.T) {
 		{"encrypted, DSTU", func(r *gatewaytest.Rig) (string, files) {
 			return "P.DBF.p7e", files{"P.DBF.p7e": encryptedTo(t, r.Attached(r.DBF(1, 2), head, accountant), gost)}
 		}, true, 1},
+		{"signed around the encryption", func(r *gatewaytest.Rig) (string, files) {
+			inside := encryptedTo(t, inSection("UA1_SIGN", r.Signed(r.DBF(1, 2))), gost)
+			return "P.DBF.p7e", files{"P.DBF.p7e": inSection("UA1_SIGN", r.Attached(inSection("UA1_CRYPT", inside), r.OrgSeal))}
+		}, false, 0},
 		{"encrypted and wrapped within", func(r *gatewaytest.Rig) (string, files) {
 			return "P.DBF.p7e", files{"P.DBF.p7e": encryptedTo(t, inSection("UA1_SIGN", r.Signed(r.DBF(1, 2))), gost)}
 		}, false, 0},

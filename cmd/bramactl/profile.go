@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,6 +29,13 @@ func profileExplain(c *call, args []string) error {
 		}
 		c.printf("%s\n", strings.Join(append(set.Names(), set.Layouts()...), "\n"))
 		return nil
+	}
+	if c.json && set.Layout(rest[0]) == nil {
+		e, err := set.Describe(rest[0])
+		if err != nil {
+			return err
+		}
+		return c.writeJSON(e)
 	}
 	text, err := set.Explain(rest[0])
 	if err != nil {
@@ -79,11 +88,19 @@ func profileCheck(c *call, args []string) error {
 		return usageError{errors.New(c.t("--charset: лише для вихідного профілю", "--charset: only for a profile of the direction out"))}
 	}
 	if sample == "" {
-		if c.json {
-			return c.writeJSON(p.Ref())
+		ran, wrong, err := c.samplesOf(rest[0], p)
+		if err != nil {
+			return err
 		}
-		c.printf("%s\n", c.t("правильний", "right")+": "+p.Ref().Name+" "+p.Ref().Version+" "+p.Ref().SHA256)
-		return nil
+		if c.json {
+			err = c.writeJSON(p.Ref())
+		} else {
+			c.printf("%s: %s %s %s, %s %d\n", c.t("правильний", "right"), p.Ref().Name, p.Ref().Version, p.Ref().SHA256, c.t("зразків:", "samples:"), ran)
+		}
+		if err == nil && wrong {
+			err = verdict(exitNo)
+		}
+		return err
 	}
 
 	var want profile.Expectation
@@ -143,6 +160,51 @@ func (c *call) differ(differences []formats.Text) error {
 		return verdict(exitNo)
 	}
 	return nil
+}
+
+// samplesOf holds to a profile the samples that are beside its file, in the folder
+// samples or in its own: NAME.*.want.json, and the document without .want.json,
+// where NAME is that of the profile. wrong: some are not as expected.
+func (c *call) samplesOf(file string, p *profile.Profile) (ran int, wrong bool, err error) {
+	for _, dir := range []string{filepath.Join(filepath.Dir(file), "samples"), filepath.Dir(file)} {
+		entries, err := os.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return ran, wrong, err
+		}
+		for _, e := range entries {
+			sample, ok := strings.CutSuffix(e.Name(), ".want.json")
+			if !ok || !strings.HasPrefix(sample, p.Ref().Name+".") {
+				continue
+			}
+			text, err := c.readFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				return ran, wrong, err
+			}
+			var want profile.Expectation
+			d := json.NewDecoder(bytes.NewReader(text))
+			d.DisallowUnknownFields()
+			if err := d.Decode(&want); err != nil {
+				return ran, wrong, fmt.Errorf("%s: %w", e.Name(), err)
+			}
+			if want.Profile != "" && want.Profile != p.Ref().Name {
+				continue // of a layout whose name begins with this one's
+			}
+			doc, err := c.readFile(filepath.Join(dir, sample))
+			if err != nil {
+				return ran, wrong, err
+			}
+			ran++
+			r := p.Beside(profile.Builtin()).Check(formats.Context{At: want.At}, profile.Options{Name: sample}, io.NewSectionReader(bytes.NewReader(doc), 0, int64(len(doc))))
+			for _, d := range want.Differences(profile.Expect(r, want.At)) {
+				wrong = true
+				fmt.Fprintf(c.stderr, "bramactl: %s: %s\n", printable(sample), printable(d.In(c.lang)))
+			}
+		}
+	}
+	return ran, wrong, nil
 }
 
 // printFormats writes which layout took a document, and the findings.

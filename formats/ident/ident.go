@@ -146,6 +146,25 @@ func MFODigit(s string) bool {
 	return byte('0'+r*7%10) == s[5]
 }
 
+// IPN says whether s has the shape of the number of a VAT payer: twelve digits,
+// not all zero, or the ten of the RNOKPP under which a sole trader is registered.
+// The rule of its control digit is not public: no document may be refused by it.
+func IPN(s string) bool {
+	return Digits(s, 12) && !Zeros(s) || ValidRNOKPP(s)
+}
+
+// TPKVKMB says whether s is a code of the typical programme classification of
+// local budgets: four digits (order 793 of 20.09.2017 of the Ministry of Finance),
+// the last four of a local КПКВК.
+func TPKVKMB(s string) bool { return Digits(s, 4) && !Zeros(s) }
+
+// KATOTTG says whether s is a code of administrative units and territories: "UA"
+// in Latin letters and seventeen digits, of which the first two, the region, are
+// not zeros (order 290 of 26.11.2020 of the Ministry for Communities and Territories).
+func KATOTTG(s string) bool {
+	return len(s) == 19 && s[:2] == "UA" && Digits(s[2:], 17) && !Zeros(s[2:4])
+}
+
 // KEKV says whether s is a code of economic classification: four digits.
 func KEKV(s string) bool { return Digits(s, 4) }
 

@@ -238,39 +238,16 @@ func (p *Profile) family() string {
 
 func (p *Profile) kind() formats.Kind { return formats.Kind(p.spec.Kind) }
 
-// Explain describes a profile for people: what it is and which field goes where.
+// Explain describes a profile of either direction for people.
 func (s *Set) Explain(name string) (formats.Text, error) {
 	if l := s.Layout(name); l != nil {
 		return l.Explain(), nil
 	}
-	p := s.find(name)
-	if p == nil {
-		return formats.Text{}, fmt.Errorf("profile %q: unknown; %s", name, didYouMean(name, append(s.Names(), s.Layouts()...)))
+	e, err := s.Describe(name)
+	if err != nil {
+		return formats.Text{}, err
 	}
-	var uk, en strings.Builder
-	fmt.Fprintf(&uk, "%s (%s, версія %s)\nвид документа: %s\nконтейнер: %s %s\nсторінка: %s\n", p.spec.Title.UK, p.ref.Name, p.ref.Version, p.spec.Kind, p.spec.Container.Type, p.spec.Container.Message, p.spec.Charset.Name)
-	fmt.Fprintf(&en, "%s (%s, version %s)\nkind: %s\ncontainer: %s %s\ncode page: %s\n", p.spec.Title.EN, p.ref.Name, p.ref.Version, p.spec.Kind, p.spec.Container.Type, p.spec.Container.Message, p.spec.Charset.Name)
-	for _, f := range p.spec.Record {
-		to, need := f.To, ""
-		if to == "" {
-			to = "-"
-		}
-		if f.Required {
-			need = " !"
-		}
-		row := fmt.Sprintf("  %-12s -> %-18s %s%s\n", strings.Join(f.Src, "+"), to, f.Type, need)
-		uk.WriteString(row)
-		en.WriteString(row)
-	}
-	if p.spec.Refuse.UK != "" {
-		fmt.Fprintf(&uk, "не приймається: %s\n", p.spec.Refuse.UK)
-		fmt.Fprintf(&en, "not taken: %s\n", p.spec.Refuse.EN)
-	}
-	for _, r := range p.spec.Rules {
-		fmt.Fprintf(&uk, "  %s: %s\n", r.ID, r.Message.UK)
-		fmt.Fprintf(&en, "  %s: %s\n", r.ID, r.Message.EN)
-	}
-	return formats.Text{UK: uk.String(), EN: en.String()}, nil
+	return e.Text(), nil
 }
 
 // Options say what is known of a document besides its bytes.

@@ -96,10 +96,11 @@ func (l *Layout) Title() formats.Text { return l.spec.Title }
 // Carries says whether the layout writes documents of a kind.
 func (l *Layout) Carries(k formats.Kind) bool { return slices.Contains(l.spec.Kinds, string(k)) }
 
-// isLayout says whether a profile describes what is written.
+// isLayout says whether a profile describes what is written. A misspelt
+// "direction" does too, so that the error names the right key.
 func isLayout(n *yaml.Node) bool {
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == "direction" {
+		if distance(n.Content[i].Value, "direction") <= 2 {
 			return true
 		}
 	}
