@@ -32,7 +32,6 @@ const RoleEvidence spool.Role = "evidence"
 
 const (
 	evidencePart   = ".evidence" // evidenceKept as JSON
-	raisedPrefix   = ".raised."  // and the name of the part that was raised
 	evidenceBucket = "evidence"  // submissions whose evidence is not kept yet, with evidenceTodo
 )
 
@@ -81,6 +80,11 @@ func (g *Gateway) keeper(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-every.C:
+		}
+		if r := g.restampAgain.Load(); r != nil && !g.Now().Before(r.next) {
+			if err := g.Restamp(ctx, r.lead); err != nil && ctx.Err() == nil {
+				g.Log.Error("time-stamping evidence anew", zap.Error(err))
+			}
 		}
 		if err := g.KeepEvidence(ctx); err != nil && ctx.Err() == nil {
 			g.Log.Error("keeping evidence", zap.Error(err))
@@ -219,6 +223,7 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 		content spool.Content
 	}
 	var additions []addition
+	var raisedAll [][]byte
 	for i, p := range s.sigs {
 		raised, err := g.raise(ctx, containers[i], c, m)
 		if err != nil {
@@ -231,7 +236,8 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 		if err != nil {
 			return err
 		}
-		additions = append(additions, addition{raisedPrefix + p.Name, content})
+		additions = append(additions, addition{raisedName(1, p.Name), content})
+		raisedAll = append(raisedAll, raised)
 	}
 	kept.Material, kept.Anchors = m.material(), m.anchors()
 	text, err := json.Marshal(kept)
@@ -243,11 +249,18 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 		return err
 	}
 	additions = append(additions, addition{evidencePart, content})
+	end, err := stampsEnd(trust, raisedAll...)
+	if err != nil {
+		g.Log.Warn("the time-stamps of a signature cannot be watched for their end", zap.Stringer("submission", id), zap.Error(err))
+	}
 	return g.Store.Update(ctx, func(tx spool.Tx) error {
 		for _, a := range additions {
 			if err := tx.AddPart(id, a.name, RoleEvidence, a.content, kept.Kept); err != nil && !errors.Is(err, spool.ErrExists) {
 				return err
 			}
+		}
+		if err := watchEnd(tx, id, end); err != nil {
+			return err
 		}
 		return tx.SetValue(evidenceBucket, id.String(), nil)
 	})
@@ -426,8 +439,10 @@ func (g *Gateway) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
 		if x.Content, err = g.read(ctx, p.Content); err != nil {
 			return nil, err
 		}
-		if x.Raised, err = part(raisedPrefix + p.Name); err != nil && !errors.Is(err, spool.ErrNotFound) {
-			return nil, err
+		if n := s.raisings(p.Name); n > 0 {
+			if x.Raised, err = part(raisedName(n, p.Name)); err != nil {
+				return nil, err
+			}
 		}
 		c.Containers = append(c.Containers, x)
 	}

@@ -97,6 +97,8 @@ type Gateway struct {
 	draining bool
 
 	stampTrouble atomic.Pointer[StampTrouble]
+	restamping   sync.Mutex // held by Restamp
+	restampAgain atomic.Pointer[restampAgain]
 
 	applying sync.Mutex // one change of the register at a time
 

@@ -16,6 +16,9 @@ import (
 // errStamp: the time-stamping authority gives nothing that could be used now.
 var errStamp = errors.New("no time-stamp")
 
+// errStatus: nothing fresh says yet that an authority's certificate is not revoked.
+var errStatus = errors.New("no revocation evidence")
+
 // stampPause bounds the pause after the authority has failed.
 const stampPause = 10 * time.Minute
 
@@ -54,7 +57,8 @@ type stamping struct {
 	g        *Gateway
 	trust    *pki.Store
 	tolerate cades.Tolerances
-	m        *gathering // may be nil
+	m        *gathering         // may be nil
+	material []*pki.Certificate // to find the authority among
 	failed   error
 }
 
@@ -73,9 +77,17 @@ func (s *stamping) ask(ctx context.Context, d *algorithm.Digest, sum []byte) (*t
 	if err != nil {
 		return nil, err
 	}
+	if err := s.believe(t, sum); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// believe verifies that the authority's path holds now, and gathers what says so.
+func (s *stamping) believe(t *tsp.Token, sum []byte) error {
 	o := tsp.Options{
 		Trust: s.trust, AttrsAsStored: s.tolerate[cades.AttrsAsStored],
-		Path: pki.PathOptions{At: s.g.Now(), LegacySBox: s.tolerate[cades.LegacySBox], Freshness: s.g.Freshness},
+		Path: pki.PathOptions{At: s.g.Now(), LegacySBox: s.tolerate[cades.LegacySBox], Freshness: s.g.Freshness, Material: s.material},
 		Sum:  func(*algorithm.Digest, crypto.PublicKey) ([]byte, error) { return sum, nil },
 	}
 	r := t.Verify(o)
@@ -88,13 +100,17 @@ func (s *stamping) ask(ctx context.Context, d *algorithm.Digest, sum []byte) (*t
 		}
 	}
 	if r.Outcome != tsp.Valid {
-		return nil, fmt.Errorf("the authority is not believed: %s", r.Detail)
+		err := fmt.Errorf("the authority is not believed: %s", r.Detail)
+		if r.Path.Outcome == pki.NoRevocationEvidence {
+			err = fmt.Errorf("%w: %w", errStatus, err)
+		}
+		return err
 	}
 	if s.m != nil {
 		s.m.chain(r.Path.Chain)
 		s.m.evidence(r.Path.Evidence)
 	}
-	return t, nil
+	return nil
 }
 
 // raising is how signatures are raised with the time-stamps of s.

@@ -20,7 +20,7 @@ func validCron(spec string) error {
 }
 
 // schedule runs what has a schedule: deadlines of held submissions, retention,
-// the close of the day, and the journal's checkpoints. Times are Kyiv times. A run
+// the close of the day, new time-stamps over old evidence, and the journal's checkpoints. Times are Kyiv times. A run
 // that is still going when the next is due is not joined by a second. A reload with
 // another schedule begins all of them anew.
 func (d *daemon) schedule(ctx context.Context) error {
@@ -53,6 +53,7 @@ func (d *daemon) crontab(ctx context.Context) (*cron.Cron, error) {
 		{"deadlines", at.Deadlines, d.Core.Recheck},
 		{"retention", at.Retention, d.retain},
 		{"daily close", at.DailyClose, d.closeDay},
+		{"evidence", at.Evidence, d.restamp},
 		{"checkpoints", at.Checkpoints, d.checkpoint},
 		{"backup", at.Backup, d.backup},
 	} {
@@ -71,6 +72,10 @@ func (d *daemon) crontab(ctx context.Context) (*cron.Cron, error) {
 func (d *daemon) retain(ctx context.Context) error {
 	keep := d.live.Load().Keep
 	return d.Core.Retain(ctx, keep.Unfinished, keep.Outbox)
+}
+
+func (d *daemon) restamp(ctx context.Context) error {
+	return d.Core.Restamp(ctx, d.live.Load().Trust.TSA.Renew)
 }
 
 // backup takes a copy of the state, then removes those that are old enough.

@@ -170,9 +170,10 @@ type Trust struct {
 
 // TSA is a time-stamping authority (RFC 3161).
 type TSA struct {
-	URL    string `yaml:"url" doc:"Its address, as http://tsa.example.gov.ua/tsp; it is asked through trust.proxy, and each request may take trust.timeout. Empty: no time-stamps, the journal proves the time."`
-	Policy string `yaml:"policy" doc:"Policy that is asked for, an object identifier. Empty: the authority's own."`
-	Hash   string `yaml:"hash" doc:"Digest that is stamped: sha256, sha384, sha512, gost34311, kupyna256. Empty: that of each signature."`
+	URL    string        `yaml:"url" doc:"Its address, as http://tsa.example.gov.ua/tsp; it is asked through trust.proxy, and each request may take trust.timeout. Empty: no time-stamps, the journal proves the time."`
+	Policy string        `yaml:"policy" doc:"Policy that is asked for, an object identifier. Empty: the authority's own."`
+	Hash   string        `yaml:"hash" doc:"Digest that is stamped: sha256, sha384, sha512, gost34311, kupyna256. Empty: that of each signature."`
+	Renew  time.Duration `yaml:"renew" live:"yes" range:"1d..3660d" doc:"How long before a stored time-stamp ends, with its authority's certificate or its algorithms, a new one is put over it (schedule.evidence)."`
 }
 
 // Clients is the folder entrance.
@@ -186,6 +187,7 @@ type Schedule struct {
 	Retention   string `yaml:"retention" live:"yes" cron:"yes" doc:"Put away what was kept long enough."`
 	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Close the day that ended last: count what came in and what is still open, into the journal and the log; give each client the list of its documents, and the signed root of the journal (bramactl reconcile)."`
 	Backup      string `yaml:"backup" live:"yes" cron:"yes" doc:"Take a copy of the state, where backup.repository names a place for it. What changed after the newest copy is lost with the disk of state."`
+	Evidence    string `yaml:"evidence" live:"yes" cron:"yes" doc:"Put a new time-stamp over stored evidence whose newest ends within trust.tsa.renew; only where trust.tsa.url names an authority."`
 	Checkpoints string `yaml:"checkpoints" live:"yes" cron:"yes" doc:"Sign a checkpoint of the journal."`
 }
 
@@ -229,12 +231,14 @@ func Default() *Config {
 		Trust: Trust{
 			Dir: "trust", Fetch: true, Refresh: time.Minute, Timeout: 10 * time.Second, Size: 64 << 20, Parallel: 4,
 			Retry: 10 * time.Second, AnswerAge: 8 * time.Minute, Ahead: 5 * time.Minute,
+			TSA: TSA{Renew: 180 * 24 * time.Hour},
 		},
 		Schedule: Schedule{
 			Deadlines:   "@every 1m",
 			Retention:   "30 3 * * *",
 			DailyClose:  "5 0 * * *",
 			Backup:      "17 * * * *",
+			Evidence:    "40 4 * * 0",
 			Checkpoints: "@every 1m",
 		},
 		Limits: Limits{

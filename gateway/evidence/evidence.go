@@ -163,10 +163,7 @@ func Make(c Case, at time.Time, seal asic.Sign) ([]byte, error) {
 		}
 		x.Signatures = append(x.Signatures, row)
 	}
-	for _, m := range []struct {
-		folder, ending string
-		list           [][]byte
-	}{{"certificates", ".cer", c.Material.Certificates}, {"crls", ".crl", c.Material.CRLs}, {"ocsp", ".ors", c.Material.OCSP}} {
+	for _, m := range c.Material.named() {
 		for _, b := range m.list {
 			sum := sha256.Sum256(b)
 			x.Material = append(x.Material, p.add("material/"+m.folder, hex.EncodeToString(sum[:])+m.ending, b))

@@ -66,3 +66,29 @@ func store(x *Index, find func(string) []byte, anchors []*pki.Certificate) (*mat
 	m.store = pki.NewStore(anchors, certs, crls)
 	return m, nil
 }
+
+// Store gives the material for validation under anchors. None of it is believed by
+// itself.
+func (m Material) Store(anchors []*pki.Certificate) (*pki.Store, []pki.Evidence, error) {
+	x, p := &Index{Format: Format}, &files{}
+	for _, l := range m.named() {
+		for _, b := range l.list {
+			sum := sha256.Sum256(b)
+			x.Material = append(x.Material, p.add("material/"+l.folder, hex.EncodeToString(sum[:])+l.ending, b))
+		}
+	}
+	out, err := store(x, p.find, anchors)
+	if err != nil {
+		return nil, nil, err
+	}
+	return out.store, out.answers, nil
+}
+
+type materialList struct {
+	folder, ending string
+	list           [][]byte
+}
+
+func (m Material) named() []materialList {
+	return []materialList{{"certificates", ".cer", m.Certificates}, {"crls", ".crl", m.CRLs}, {"ocsp", ".ors", m.OCSP}}
+}

@@ -498,13 +498,36 @@ func (c *checking) order(v *verdict) error {
 	return nil
 }
 
-// raised: it has the same signatures as what was received, and nothing in it fails.
-func (c *checking) raised(i int, s IndexSignature, v *verdict) error {
-	was, err := cms.Parse(c.find(s.File), cms.Options{})
+// raised holds a raised signature against what was received.
+func (c *checking) raised(_ int, s IndexSignature, v *verdict) error {
+	m, err := store(&c.index, c.find, c.o.Anchors)
 	if err != nil {
 		return err
 	}
-	is, err := cms.Parse(c.find(s.Raised), cms.Options{})
+	tolerate, err := cades.ParseTolerances(c.index.Tolerate)
+	if err != nil {
+		return err
+	}
+	var document []byte
+	if c.index.Document != "" {
+		document = v.document
+	}
+	return CheckRaised(c.find(s.File), c.find(s.Raised), document, c.index.Document != "", cades.Options{
+		At: c.index.Decided, Trust: m.store, Evidence: m.answers, Freshness: c.index.Freshness, Tolerate: tolerate,
+	})
+}
+
+// CheckRaised says why a raised container does not hold: it must have the signatures
+// of the one that was received, pass for the time of the verdict (o.At), and every
+// time-stamp of after the verdict must hold when the newest was made: by itself, or
+// because a later one proves that it was there while its authority's certificate was
+// in force.
+func CheckRaised(received, raised, document []byte, beside bool, o cades.Options) error {
+	was, err := cms.Parse(received, cms.Options{})
+	if err != nil {
+		return err
+	}
+	is, err := cms.Parse(raised, cms.Options{})
 	if err != nil {
 		return err
 	}
@@ -516,25 +539,11 @@ func (c *checking) raised(i int, s IndexSignature, v *verdict) error {
 			return errors.New("its signatures are others than were received")
 		}
 	}
-	var document []byte
-	if c.index.Document != "" {
-		document = v.document
-	}
-	m, err := store(&c.index, c.find, c.o.Anchors)
-	if err != nil {
-		return err
-	}
-	tolerate, err := cades.ParseTolerances(c.index.Tolerate)
-	if err != nil {
-		return err
-	}
-	o := cades.Options{At: c.index.Decided, Trust: m.store, Evidence: m.answers, Freshness: c.index.Freshness, Tolerate: tolerate}
-	judge := func() *cades.Report { return Judge(c.find(s.Raised), document, c.index.Document != "", o) }
-	r := judge()
+	decided := o.At
+	r := Judge(raised, document, beside, o)
 	if r.Indication != cades.TotalPassed {
 		return &judged{r.Indication, r.SubIndication, r.Detail}
 	}
-	// The gateway's time-stamps came after the verdict.
 	for _, sig := range r.Signatures {
 		for _, x := range sig.TimeStamps {
 			if x.Time.After(o.At) {
@@ -542,12 +551,14 @@ func (c *checking) raised(i int, s IndexSignature, v *verdict) error {
 			}
 		}
 	}
-	if o.At.Equal(c.index.Decided) {
+	if o.At.Equal(decided) {
 		return nil
 	}
-	for i, sig := range judge().Signatures {
+	// What a former time-stamp rests on was gathered just before the next was made.
+	o.Past.StatusThen = true
+	for i, sig := range Judge(raised, document, beside, o).Signatures {
 		for k, x := range sig.TimeStamps {
-			if !x.Valid && r.Signatures[i].TimeStamps[k].Time.After(c.index.Decided) {
+			if !x.Valid && r.Signatures[i].TimeStamps[k].Time.After(decided) {
 				return &judged{cades.Indeterminate, x.SubIndication, "its time-stamp does not hold; is the authority of the time-stamps among the anchors? " + x.Detail}
 			}
 		}
