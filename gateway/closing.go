@@ -83,10 +83,10 @@ const (
 // unfinished are the states from which a submission still has to come to an end.
 var unfinished = []spool.State{StateReceived, StateHeld, StateAccepted, StateLeased, StateDead}
 
-// Reconcile makes the report of a day as it is now. Of a day that was closed it is
-// the report of the close if that is asked for: ErrNotFound where there is none.
-func (g *Gateway) Reconcile(ctx context.Context, day time.Time, closed bool) (*DayReport, error) {
-	from := kyivDay(day)
+// Reconcile makes the report of the day of a moment, Kyiv time, as it is now, or with
+// closed the report that was kept when it was closed: spool.ErrNotFound where it was not.
+func (g *Gateway) Reconcile(ctx context.Context, at time.Time, closed bool) (*DayReport, error) {
+	from := day(at)
 	if !closed {
 		rep, _, err := g.reconcile(ctx, from)
 		return rep, err
@@ -103,11 +103,6 @@ func (g *Gateway) Reconcile(ctx context.Context, day time.Time, closed bool) (*D
 		return nil, fmt.Errorf("close of %s: %w", from.Format(time.DateOnly), err)
 	}
 	return rep, nil
-}
-
-func kyivDay(t time.Time) time.Time {
-	t = t.In(Kyiv)
-	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, Kyiv)
 }
 
 func (g *Gateway) reconcile(ctx context.Context, from time.Time) (*DayReport, map[client.ID][]StatusRow, error) {
@@ -223,11 +218,11 @@ func eachItem(r spool.Reader, q spool.Query, each func(*spool.Item)) error {
 	}
 }
 
-// CloseDay ends a day: its report is kept and journaled, and each client that has
+// CloseDay ends the day of a moment, Kyiv time: its report is kept and journaled, and each client that has
 // anything in it is given a list of its documents. It may be repeated: what was
 // given is not given again.
-func (g *Gateway) CloseDay(ctx context.Context, day time.Time) (*DayReport, error) {
-	from := kyivDay(day)
+func (g *Gateway) CloseDay(ctx context.Context, at time.Time) (*DayReport, error) {
+	from := day(at)
 	rep, rows, err := g.reconcile(ctx, from)
 	if err != nil {
 		return nil, err

@@ -102,20 +102,8 @@ func (d *desk) statusFile(ctx context.Context, name string) (Reading, error) {
 func (d *desk) rows(ctx context.Context, from time.Time) ([]StatusRow, error) {
 	rows := []StatusRow{}
 	err := d.g.Store.View(ctx, func(r spool.Reader) error {
-		var after spool.ID
-		for {
-			items, err := r.Items(spool.Query{Queue: Submissions, Owner: string(d.origin.Client), From: from, To: from.AddDate(0, 0, 1), After: after})
-			if err != nil {
-				return err
-			}
-			for _, it := range items {
-				after = it.ID
-				rows = append(rows, statusRow(&it))
-			}
-			if len(items) < 1000 {
-				return nil
-			}
-		}
+		q := spool.Query{Queue: Submissions, Owner: string(d.origin.Client), From: from, To: from.AddDate(0, 0, 1)}
+		return eachItem(r, q, func(it *spool.Item) { rows = append(rows, statusRow(it)) })
 	})
 	return rows, err
 }
