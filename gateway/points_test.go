@@ -74,3 +74,30 @@ func mustDecode(t *testing.T, p *charset.Page, b []byte) []byte {
 	}
 	return []byte(s)
 }
+
+// A sum is the file's own only where no record is wrong.
+func TestTotalsOfWrongRecords(t *testing.T) {
+	t.Parallel()
+	totals := &Totals{Records: 2, Sum: "200.23"}
+	signature := formats.Finding{Rule: "SIG-FAILED"}
+	record := formats.Finding{Rule: "FLD-002", Record: 2}
+	for _, c := range []struct {
+		findings []formats.Finding
+		more     int
+		want     string
+	}{
+		{nil, 0, "Записів: 2, на суму 200.23 грн"},
+		{[]formats.Finding{signature}, 0, "Записів: 2, на суму 200.23 грн"},
+		{[]formats.Finding{signature, record}, 0, "Записів: 2; сума тих, що прочитано: 200.23 грн"},
+		{nil, 1, "сума тих, що прочитано"},
+	} {
+		r := Receipt{Receipt: 1, Outcome: Rejected, Totals: totals, Findings: c.findings, More: c.more}
+		if text := r.Text("uk"); !strings.Contains(text, c.want) {
+			t.Errorf("no %q in\n%s", c.want, text)
+		}
+	}
+	totals.Sum = ""
+	if text := (&Receipt{Receipt: 1, Outcome: Rejected, Totals: totals}).Text("uk"); !strings.Contains(text, "Записів: 2\r\n") {
+		t.Errorf("more than can be counted:\n%s", text)
+	}
+}

@@ -280,8 +280,9 @@ func (w *letter) what(r *Receipt) {
 	case r.Totals == nil:
 	case r.Totals.Sum == "":
 		w.say("Записів: %d", "Records: %d", r.Totals.Records)
-	case r.Outcome == Rejected:
-		// What could not be read is not in it: it is not to be taken for the file's own total.
+	case r.More > 0 || slices.ContainsFunc(r.Findings, func(f formats.Finding) bool { return f.Record > 0 && f.Severity == formats.Error }):
+		// Where records are wrong, amounts may not have been read: the sum is not to be
+		// taken for the file's own total.
 		w.say("Записів: %d; сума тих, що прочитано: %s грн", "Records: %d; sum of what could be read: UAH %s", r.Totals.Records, r.Totals.Sum)
 	default:
 		w.say("Записів: %d, на суму %s грн", "Records: %d, in all UAH %s", r.Totals.Records, r.Totals.Sum)
