@@ -42,6 +42,11 @@ test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRA
 test-faults: ## kill, EIO and ENOSPC at the 1st, 2nd, ... n-th durable step of the daemon; BRAMA_FAULTS=60
 	BRAMA_FAULTS=$${BRAMA_FAULTS:-60} go test -run '^TestFaults$$' -count=1 -timeout 4h -v ./cmd/bramad
 
+.PHONY: test-powercuts
+test-powercuts: ## power cuts of the daemon on ext4 and XFS, with controls, into docs/reliability.md (root, /dev/fuse; Debian: e2fsprogs, xfsprogs)
+	BRAMA_POWERCUTS=$${BRAMA_POWERCUTS:-100} BRAMA_POWERCUTS_REPORT=$(CURDIR)/docs/reliability.md \
+		go test -run '^TestPowerCuts$$' -count=1 -timeout 3h -v ./cmd/bramad
+
 .PHONY: test-arm64 dudect
 
 test-arm64: ## the signature's arithmetic on arm64, under qemu-user (Debian: apt-get install qemu-user)

@@ -28,7 +28,7 @@ import (
 
 // audit opens the store of a daemon that has ended and holds it against what the
 // peers were told.
-func audit(t *testing.T, l *load) {
+func audit(t testing.TB, l *load) {
 	t.Helper()
 	cfg, err := config.Load(l.s.path("brama.yaml"))
 	if err != nil {
@@ -39,7 +39,7 @@ func audit(t *testing.T, l *load) {
 		t.Fatal(err)
 	}
 	defer e.Store.Close()
-	a := &auditor{T: t, load: l, e: e, parts: map[spool.ID]map[string]spool.Part{}, receipts: map[spool.ID]map[int]gateway.Receipt{}}
+	a := &auditor{TB: t, load: l, e: e, parts: map[spool.ID]map[string]spool.Part{}, receipts: map[spool.ID]map[int]gateway.Receipt{}}
 	anchors, err := keys.Certificates(l.s.path("keys", "seal-ca.pem"))
 	if err != nil {
 		t.Fatal(err)
@@ -55,12 +55,13 @@ func audit(t *testing.T, l *load) {
 	a.answers()
 	a.documents()
 	a.statementsWhole()
+	a.fetched()
 	a.mirror()
 }
 
 // auditor is what the store holds.
 type auditor struct {
-	*testing.T
+	testing.TB
 	load    *load
 	e       *engine.Engine
 	anchors *pki.Store
@@ -435,6 +436,19 @@ func (a *auditor) statementsWhole() {
 	}
 	if len(names) != len(a.load.statements) {
 		a.Errorf("%d statements, %d confirmed", len(names), len(a.load.statements))
+	}
+}
+
+// fetched: what the client has read in its boxes is there, and has not changed.
+func (a *auditor) fetched() {
+	is := map[string]string{}
+	for _, p := range a.posts {
+		is[p.Box+"/"+p.Name] = a.parts[p.Item][p.Part].Content.SHA256
+	}
+	for name, sum := range a.load.seen {
+		if is[name] != sum {
+			a.Errorf("%s was fetched as %s and is %q", name, sum, is[name])
+		}
 	}
 }
 

@@ -8,11 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/brama-gateway/brama/spool/disktest"
 	"time"
 )
 
 // TestMain is also the child half of TestInheritedListener: what systemd would start.
 func TestMain(m *testing.M) {
+	disktest.Main()
 	if os.Getenv("BRAMAD_TEST_INHERIT") == "" {
 		code := m.Run()
 		if programs.dir != "" {
