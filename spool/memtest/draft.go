@@ -211,4 +211,3 @@ func (d *draft) Discard() error {
 	}
 	return nil
 }
-

@@ -28,16 +28,30 @@ type session struct {
 	writes int // statements run that may have written
 }
 
-func dial(ctx context.Context, file string, readOnly bool) (*session, error) {
+// What a session is for.
+type purpose int
+
+const (
+	onlyReads purpose = iota
+	writer
+	carrier // of pages from the WAL into the database
+)
+
+func dial(ctx context.Context, file string, what purpose) (*session, error) {
 	q := url.Values{}
 	add := func(s string) { q.Add("_pragma", s) }
 	add("busy_timeout(10000)")
 	add("foreign_keys(1)")
 	add("trusted_schema(0)")
-	if readOnly {
+	switch what {
+	case onlyReads:
 		q.Set("mode", "ro")
 		add("query_only(1)")
-	} else {
+	case carrier:
+		q.Set("mode", "rw")
+		add("synchronous(full)")
+		add("wal_autocheckpoint(0)")
+	case writer:
 		if err := walfile.Register(); err != nil {
 			return nil, err
 		}
@@ -47,7 +61,7 @@ func dial(ctx context.Context, file string, readOnly bool) (*session, error) {
 		add("synchronous(full)")
 		add("cache_size(-65536)")
 		add("temp_store(memory)")
-		// Checkpoints are run by the writer, which sees their errors.
+		// Checkpoints are run by the store, which sees their errors.
 		add("wal_autocheckpoint(0)")
 	}
 	// An absolute path written as a URI: '?', '#' and '%' in folder names are escaped.
