@@ -231,22 +231,7 @@ func (a *auditor) journal() {
 
 // proofs: the journal is whole, and every receipt has its proof.
 func (a *auditor) proofs() {
-	dir := journal.Folder(a.load.s.path("state"))
-	text, err := journal.PublicKey(dir)
-	if err != nil {
-		a.Fatal(err)
-	}
-	key, err := journal.ParseKey(text)
-	if err != nil {
-		a.Fatal(err)
-	}
-	r, err := journal.Verify(a.Context(), dir, a.e.Store, key)
-	if err != nil {
-		a.Fatal(err)
-	}
-	for _, f := range r.Findings {
-		a.Errorf("journal: %+v", f)
-	}
+	r := a.verified()
 	for item, parts := range a.parts {
 		for name := range parts {
 			base, ok := strings.CutSuffix(name, ".json")
@@ -259,6 +244,27 @@ func (a *auditor) proofs() {
 		}
 	}
 	a.Logf("journal: %d rows, %d signed, %d checkpoints, %d receipts", r.Rows, r.Signed, r.Checkpoints, r.Receipts)
+}
+
+// verified: the journal is whole.
+func (a *auditor) verified(copies ...journal.Copy) *journal.Report {
+	dir := journal.Folder(a.load.s.path("state"))
+	text, err := journal.PublicKey(dir)
+	if err != nil {
+		a.Fatal(err)
+	}
+	key, err := journal.ParseKey(text)
+	if err != nil {
+		a.Fatal(err)
+	}
+	r, err := journal.Verify(a.Context(), dir, a.e.Store, key, copies...)
+	if err != nil {
+		a.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		a.Errorf("journal: %+v", f)
+	}
+	return r
 }
 
 // answers: every submission has one receipt 1, one receipt 2 if the processor has

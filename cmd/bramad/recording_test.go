@@ -9,24 +9,29 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/config"
+	"github.com/brama-gateway/brama/gateway/engine"
+	"github.com/brama-gateway/brama/gateway/journal"
+	"github.com/brama-gateway/brama/spool"
 	"github.com/brama-gateway/brama/spool/disktest"
 )
 
 // A recording is a daemon at work on a disk of which every write and flush is
 // known, and what its peers were told meanwhile, each with its place among those.
 type recording struct {
-	site     *site // on the disk, which is mounted beside it
-	kind     disktest.FileSystem
-	seed     uint64
-	rig      *disktest.Rig
-	daemon   string // path of the program
-	load     *load
-	tally    disktest.Tally
-	patience time.Duration // how long a cut may take to settle
-	copied   []byte        // the copy of the checkpoints, which lies on another disk
+	site   *site // on the disk, which is mounted beside it
+	kind   disktest.FileSystem
+	seed   uint64
+	rig    *disktest.Rig
+	daemon string // path of the program
+	load   *load
+	tally  disktest.Tally
+	copied []byte // the copy of the checkpoints, which lies on another disk
 }
 
 // outside is the folder of the copy of the checkpoints.
@@ -53,8 +58,8 @@ schedule: {checkpoints: "@every 1s"}
 journal: {copy: %q}
 log: {level: warn}
 `, s.outside()))
-	use := func(cmd *exec.Cmd) { cmd.Path = daemon }
-	p := s.start(use)
+	r := &recording{site: s, kind: kind, seed: seed, rig: rig, daemon: daemon}
+	p := s.start(r.use)
 	s.register()
 	if code := p.stop(t); code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, p.said())
@@ -70,7 +75,7 @@ log: {level: warn}
 		}
 		return at
 	}
-	p = s.start(use)
+	p = s.start(r.use)
 	l.addr.Store(&p.addr)
 	l.begin()
 	var watchers sync.WaitGroup
@@ -84,13 +89,20 @@ log: {level: warn}
 	if code := p.stop(t); code != exitOK || len(l.complaints) > 0 {
 		t.Fatalf("exit code %d, %v\n%s", code, l.complaints, p.said())
 	}
-	r := &recording{site: s, kind: kind, seed: seed, rig: rig, patience: 2 * time.Minute, daemon: daemon, load: l}
+	r.load = l
 	var err error
 	r.copied, err = os.ReadFile(filepath.Join(s.outside(), "checkpoints"))
 	must(err)
 	r.tally, err = rig.End()
 	must(err)
 	return r
+}
+
+// use starts the program of the recording. It does not outlive the test, whose disk
+// could not be put away.
+func (r *recording) use(cmd *exec.Cmd) {
+	cmd.Path = r.daemon
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
 // fetch is a client that reads what comes into its boxes, over SFTP.
@@ -181,9 +193,9 @@ func (l *load) resume() {
 	l.statement(c, len(l.statements)+1)
 }
 
-// check cuts the power at a position, starts the daemon on what the disk has kept,
-// and holds it against what the peers were told until then.
-func (r *recording) check(t testing.TB, at disktest.Position, mode disktest.Mode, seed uint64) {
+// cut cuts the power at a position, mounts what the disk has kept, and gives the load
+// as its peers know it then.
+func (r *recording) cut(t testing.TB, at disktest.Position, mode disktest.Mode, seed uint64) *load {
 	if err := r.rig.Cut(at, mode, seed); err != nil {
 		t.Fatalf("the file system does not come up: %v", err)
 	}
@@ -192,13 +204,92 @@ func (r *recording) check(t testing.TB, at disktest.Position, mode disktest.Mode
 			t.Error(err)
 		}
 	})
-	s := &site{t, r.site.dir}
-	l := r.load.at(s, at)
-	if err := os.WriteFile(filepath.Join(s.outside(), "checkpoints"), r.copied[:l.copied], 0o644); err != nil {
+	l := r.load.at(&site{t, r.site.dir}, at)
+	if err := os.WriteFile(filepath.Join(r.site.outside(), "checkpoints"), r.copied[:l.copied], 0o644); err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+// look opens the store after a cut and holds what is in it against what the peers
+// were told until then.
+func (r *recording) look(t testing.TB, l *load) {
+	cfg, err := config.Load(l.s.path("brama.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := engine.OpenStore(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	a := &auditor{TB: t, load: l, e: &engine.Engine{Store: store}, parts: map[spool.ID]map[string]spool.Part{}}
+	problems, err := store.Integrity(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("integrity: %s", p)
+	}
+	if err := store.View(t.Context(), a.read); err != nil {
+		t.Fatal(err)
+	}
+	a.verified(journal.Copy{Name: "the copy", Text: r.copied[:l.copied]})
+	a.held()
+	a.fetched()
+}
+
+// held: everything that was answered OK is there, and nothing more often than it
+// should be. Not everything is settled yet.
+func (a *auditor) held() {
+	type file struct{ name, sum string }
+	files := map[file]bool{}
+	items := map[spool.ID]spool.Item{}
+	live := map[string]int{} // accepted, by document
+	for _, it := range slices.Concat(a.items, a.statements) {
+		items[it.ID] = it
+		for _, p := range a.parts[it.ID] {
+			files[file{p.Name, p.Content.SHA256}] = true
+		}
+		switch it.State {
+		case gateway.StateAccepted, gateway.StateLeased, gateway.StateProcessed:
+			live[it.SHA256]++
+		}
+	}
+	for i, ev := range a.events {
+		if ev.Seq != int64(i+1) {
+			a.Fatalf("journal: record %d has number %d", i+1, ev.Seq)
+		}
+	}
+	for _, p := range a.load.all {
+		if live[p.sum] > 1 {
+			a.Errorf("%s: accepted %d times", p.name, live[p.sum])
+		}
+		_, done := a.load.papers[p.sum]
+		for i, f := range p.files {
+			if (done || i < p.answered) && !files[file{f.name, f.sum}] {
+				a.Errorf("%s: answered OK and lost", f.name)
+			}
+		}
+	}
+	for id, outcome := range a.load.answers {
+		if items[id].State != spool.State(outcome) {
+			a.Errorf("submission %s: the processor's answer %s was confirmed and it is %q", id, outcome, items[id].State)
+		}
+	}
+	for name, id := range a.load.statements {
+		if items[id].Name != name {
+			a.Errorf("statement %s was confirmed as %s, which is %q", name, id, items[id].Name)
+		}
+	}
+}
+
+// goOn starts the daemon after a cut and lets the peers go on until everything is
+// settled, and audits that.
+func (r *recording) goOn(t testing.TB, l *load) {
+	s := l.s
 	s.ctl("integrity", "--deep")
-	p := s.start(func(cmd *exec.Cmd) { cmd.Path = r.daemon })
+	p := s.start(r.use)
 	over := make(chan struct{})
 	var giving sync.WaitGroup
 	giving.Go(func() {
@@ -206,8 +297,8 @@ func (r *recording) check(t testing.TB, at disktest.Position, mode disktest.Mode
 		case <-over:
 		case <-p.ended:
 			t.Errorf("bramad has ended: %v\n%s", p.err, p.said())
-		case <-time.After(r.patience):
-			t.Errorf("not settled within %v\n%s", r.patience, p.said())
+		case <-time.After(5 * time.Minute):
+			t.Errorf("not settled within 5 minutes\n%s", p.said())
 		}
 		close(l.given)
 	})

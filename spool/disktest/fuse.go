@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // A device is a disk that the kernel sees as a file. The file is the root of its
@@ -75,7 +76,11 @@ func expose(m image, path string) (*device, error) {
 func (d *device) withdraw() error {
 	err := syscall.Unmount(d.path, syscall.MNT_DETACH)
 	if err == nil {
-		<-d.gone
+		select {
+		case <-d.gone:
+		case <-time.After(10 * time.Second):
+			err = fmt.Errorf("%s is still in use", d.path)
+		}
 	}
 	return errors.Join(err, d.fuse.Close())
 }

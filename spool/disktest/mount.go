@@ -19,7 +19,8 @@ type FileSystem string
 
 func (f FileSystem) name() string { n, _, _ := strings.Cut(string(f), " "); return n }
 
-func (f FileSystem) options() string { _, o, _ := strings.Cut(string(f), " "); return o }
+// Options are those of the mount.
+func (f FileSystem) Options() string { _, o, _ := strings.Cut(string(f), " "); return o }
 
 // mkfs gives the program that formats, and its words.
 func (f FileSystem) mkfs(node string) []string {

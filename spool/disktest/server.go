@@ -22,8 +22,9 @@ func Main() {
 	if os.Getenv(inServer) == "" {
 		return
 	}
-	// Whoever interrupts the test wants that everything is put away.
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// Whoever interrupts the test wants that everything is put away. The test may be
+	// gone when it is answered: no reason to end either.
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	s := &server{}
 	var err error
 	if s.dir, err = os.MkdirTemp("", "brama-disk"); err != nil {
@@ -90,7 +91,7 @@ func (s *server) put(m image, at string, prepare func(node string) error) (err e
 			return err
 		}
 	}
-	if err := syscall.Mount(node.Name(), at, s.kind.name(), syscall.MS_NOSUID|syscall.MS_NODEV, s.kind.options()); err != nil {
+	if err := syscall.Mount(node.Name(), at, s.kind.name(), syscall.MS_NOSUID|syscall.MS_NODEV, s.kind.Options()); err != nil {
 		return fmt.Errorf("mount %s: %w", s.kind, err)
 	}
 	s.at = at
