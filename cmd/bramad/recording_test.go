@@ -47,7 +47,7 @@ func record(t testing.TB, rig *disktest.Rig, mount string, kind disktest.FileSys
 			t.Fatal(err)
 		}
 	}
-	s := &site{t, filepath.Join(mount, "d")}
+	s := &site{t: t, dir: filepath.Join(mount, "d")}
 	must(os.RemoveAll(s.outside()))
 	must(rig.Format(kind))
 	s.make()
@@ -204,7 +204,7 @@ func (r *recording) cut(t testing.TB, at disktest.Position, mode disktest.Mode, 
 			t.Error(err)
 		}
 	})
-	l := r.load.at(&site{t, r.site.dir}, at)
+	l := r.load.at(&site{t: t, dir: r.site.dir}, at)
 	if err := os.WriteFile(filepath.Join(r.site.outside(), "checkpoints"), r.copied[:l.copied], 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -237,6 +237,9 @@ func (r *recording) look(t testing.TB, l *load) {
 	a.verified(journal.Copy{Name: "the copy", Text: r.copied[:l.copied]})
 	a.held()
 	a.fetched()
+	for _, complaint := range a.complaints() {
+		t.Error(complaint)
+	}
 }
 
 // held: everything that was answered OK is there, and nothing more often than it
@@ -263,23 +266,23 @@ func (a *auditor) held() {
 	}
 	for _, p := range a.load.all {
 		if live[p.sum] > 1 {
-			a.Errorf("%s: accepted %d times", p.name, live[p.sum])
+			a.doubledf("%s: accepted %d times", p.name, live[p.sum])
 		}
 		_, done := a.load.papers[p.sum]
 		for i, f := range p.files {
 			if (done || i < p.answered) && !files[file{f.name, f.sum}] {
-				a.Errorf("%s: answered OK and lost", f.name)
+				a.lostf("%s: answered OK and lost", f.name)
 			}
 		}
 	}
 	for id, outcome := range a.load.answers {
 		if items[id].State != spool.State(outcome) {
-			a.Errorf("submission %s: the processor's answer %s was confirmed and it is %q", id, outcome, items[id].State)
+			a.lostf("submission %s: the processor's answer %s was confirmed and it is %q", id, outcome, items[id].State)
 		}
 	}
 	for name, id := range a.load.statements {
 		if items[id].Name != name {
-			a.Errorf("statement %s was confirmed as %s, which is %q", name, id, items[id].Name)
+			a.lostf("statement %s was confirmed as %s, which is %q", name, id, items[id].Name)
 		}
 	}
 }
@@ -327,8 +330,7 @@ func (r *recording) goOn(t testing.TB, l *load) {
 			t.Error(line)
 		}
 	}
-	for _, complaint := range l.complaints {
+	for _, complaint := range audit(t, l).complaints() {
 		t.Error(complaint)
 	}
-	audit(t, l)
 }
