@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/brama-gateway/brama/spool/disktest"
-	"time"
 )
 
 // TestMain is also the child half of TestInheritedListener: what systemd would start.
