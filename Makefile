@@ -86,3 +86,8 @@ SEED    ?= 1
 
 mutants: ## MUTANTS (2000000) damaged documents of every layout through the readers, from SEED on: no panic, no second, no 64 MiB
 	BRAMA_MUTANTS=$(MUTANTS) BRAMA_MUTANTS_SEED=$(SEED) go test -count=1 -timeout 6h -run '^TestMutants$$' -v ./formats/profile
+
+.PHONY: simulate
+
+simulate: ## BRAMA_SIM_HISTORIES (1000000) random histories of the core beside a model, from BRAMA_SIM_SEED (1) on; BRAMA_SIM_WORKERS at once
+	BRAMA_SIM_HISTORIES=$${BRAMA_SIM_HISTORIES:-1000000} GOGC=$${GOGC:-800} go test -count=1 -timeout 12h -run '^TestSimulate$$' -v ./gateway/simtest

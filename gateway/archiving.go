@@ -174,7 +174,7 @@ func (g *Gateway) ripe(r spool.Reader, it *spool.Item) (bool, error) {
 			return false, nil
 		}
 	case Statements:
-		if it.State != StateAcknowledged && it.State != StateArchived {
+		if it.State != StateArchived {
 			return false, nil
 		}
 	default:

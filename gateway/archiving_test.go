@@ -67,7 +67,7 @@ func must(t *testing.T, err error) {
 func (a *attic) openJournal() {
 	a.Helper()
 	var err error
-	a.j, err = journal.Open(a.Ctx(), journal.Options{
+	a.j, err = journal.Open(journal.Options{
 		Dir: journal.Folder(a.state), Store: a.Store, Publisher: a.Gateway, Now: a.Clock.Now, Rand: rand.Reader, Log: zap.NewNop(),
 	})
 	a.ok(err)

@@ -259,6 +259,23 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// Files that wait count for the quota after a restart too, once Run has counted them.
+func TestQuotaAfterRestart(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.New(t, gatewaytest.Setup{Entry: func(e *client.Entry) { e.Quota = client.Quota{Files: 2} }})
+	r.Send("A.DBF", r.DBF(1, 1))
+	r.Send("B.DBF", r.DBF(2, 1))
+	r.Restart()
+	defer r.Run()()
+	r.Await("the quota", func() bool {
+		err := r.TryUpload("c.part", nil)
+		if err == nil {
+			err = r.Desk().Remove(r.Ctx(), "/inbox/c.part")
+		}
+		return errors.Is(err, gateway.ErrQuota)
+	})
+}
+
 func TestQuotas(t *testing.T) {
 	t.Parallel()
 	r := gatewaytest.New(t, gatewaytest.Setup{Entry: func(e *client.Entry) { e.Quota = client.Quota{Files: 3, File: 1 << 20, Bytes: 4000} }})

@@ -122,7 +122,7 @@ func TestEvidenceOfEveryForm(t *testing.T) {
 				r.Settle()
 				expect(t, r.Receipt(label, 1), gateway.Accepted)
 				fatal(t, r.Gateway.KeepEvidence(r.Ctx()))
-				j, err := journal.Open(r.Ctx(), journal.Options{Dir: dir, Store: r.Store, Publisher: r.Gateway, Now: r.Clock.Now, Rand: rand.Reader, Log: r.Gateway.Log})
+				j, err := journal.Open(journal.Options{Dir: dir, Store: r.Store, Publisher: r.Gateway, Now: r.Clock.Now, Rand: rand.Reader, Log: r.Gateway.Log})
 				fatal(t, err)
 				_, err = j.Checkpoint(r.Ctx())
 				fatal(t, err)

@@ -160,9 +160,6 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	if err := g.loadClassifiers(ctx); err != nil {
 		return nil, fmt.Errorf("classifiers: %w", err)
 	}
-	if err := g.recount(ctx); err != nil {
-		return nil, err
-	}
 	return g, nil
 }
 
@@ -255,7 +252,10 @@ func (g *Gateway) Work(ctx context.Context) error {
 func (g *Gateway) tick(ctx context.Context) error {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
-	for n := 1; ; n++ {
+	for n := 0; ; n++ {
+		// The first time too: it takes as long as there are unsettled files, and nobody has
+		// to wait for it. Until then a client's quota counts from nothing, as it does for
+		// what comes in between two counts; no promise is about it.
 		if n%60 == 0 {
 			if err := g.recount(ctx); err != nil && ctx.Err() == nil {
 				g.Log.Error("counting unsettled files", zap.Error(err))

@@ -74,7 +74,7 @@ func newStampedSite(t *testing.T) *stampedSite {
 	s.tsa.clock, s.tsa.p.CA = s.Clock, s.CA
 	s.tsa.by = s.authority(200 * day)
 	var err error
-	s.j, err = journal.Open(s.Ctx(), journal.Options{
+	s.j, err = journal.Open(journal.Options{
 		Dir: journal.Folder(state), Copy: t.TempDir(), Store: s.Store, Publisher: s.Gateway, Now: s.Clock.Now, Rand: rand.Reader, Log: zap.NewNop(),
 	})
 	s.ok(err)

@@ -19,7 +19,7 @@ import (
 	"github.com/brama-gateway/brama/spool"
 )
 
-func (d *daemon) openJournal(ctx context.Context) (err error) {
+func (d *daemon) openJournal() (err error) {
 	o := journal.Options{
 		Dir: journal.Folder(d.cfg.State), Copy: d.cfg.Journal.Copy, Store: d.Store, Publisher: d.Core,
 		Now: time.Now, Rand: rand.Reader, Log: d.log.Named("journal"),
@@ -36,7 +36,7 @@ func (d *daemon) openJournal(ctx context.Context) (err error) {
 			return fmt.Errorf("journal.syslog: %w", err)
 		}
 	}
-	d.journal, err = journal.Open(ctx, o)
+	d.journal, err = journal.Open(o)
 	return err
 }
 

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,6 +77,10 @@ func processorTime(t *testing.T, pid int) float64 {
 	return float64(user+system) / 100
 }
 
+// fillSpool puts documents of 500 bytes there behind the gateway's back, each with what
+// an accepted one leaves: an item, its container, a receipt that was published, two keys
+// by which it is known, and three records. The hashes of each group are a range of their
+// own: every index then grows at its end, which makes the same store in a tenth of the time.
 func fillSpool(t *testing.T, dir string, n int) {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir})
@@ -81,34 +88,87 @@ func fillSpool(t *testing.T, dir string, n int) {
 		t.Fatal(err)
 	}
 	defer store.Close()
+	const many = 10_000
 	var ids spool.IDs
-	for from := 0; from < n; from += 1000 {
-		err := store.Update(t.Context(), func(tx spool.Tx) error {
-			for i := from; i < min(from+1000, n); i++ {
-				now := time.Now()
-				p := fmt.Appendf(make([]byte, 500), "document %d", i)
-				sum := sha256.Sum256(p)
-				content := spool.Content{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(p)), Inline: p}
-				it := spool.Item{
-					ID: ids.New(now), Queue: gateway.Submissions, Owner: "demo", State: gateway.StateProcessed, Name: fmt.Sprintf("P%07d.DBF.p7s", i),
-					SHA256: content.SHA256, Size: content.Size, Received: now.AddDate(0, 0, -40), Decided: now, Note: []byte("{}"),
-				}
-				switch i % 100 {
-				case 0, 1, 2, 3, 4, 5:
-					it.State = gateway.StateAccepted
-				case 6, 7, 8, 9:
-					it.State, it.Decided, it.Deadline = gateway.StateHeld, time.Time{}, now.Add(24*time.Hour)
-				}
-				_, err := tx.See(spool.Key(sum[:16]), it.ID)
-				_, err2 := tx.Append(spool.Event{ID: ids.New(now), Item: it.ID, At: now, Kind: "received", Record: []byte(`{"to":"received"}`)})
-				if err := errors.Join(err, err2, tx.Insert(it), tx.AddPart(it.ID, it.Name, gateway.RoleContainer, content, now)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	groups := (n + many - 1) / many
+	for from := 0; from < n; from += many {
+		now := time.Now()
+		var docs []stored
+		for i := from; i < min(from+many, n); i++ {
+			docs = append(docs, makeStored(&ids, now, i, from/many, groups))
+		}
+		slices.SortFunc(docs, func(a, b stored) int { return strings.Compare(a.content.SHA256, b.content.SHA256) })
+		err := store.Update(t.Context(), func(tx spool.Tx) error { return putStored(tx, docs, now) })
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// stored is a document as fillSpool puts it there.
+type stored struct {
+	item    spool.Item
+	content spool.Content
+	keys    [2]spool.Key
+	events  []spool.Event
+}
+
+// makeStored makes the i-th document, whose hash lies in the range of its group.
+func makeStored(ids *spool.IDs, now time.Time, i, group, groups int) stored {
+	p := fmt.Appendf(make([]byte, 480), "document %10d ", i)
+	head := sha256.New()
+	head.Write(p[:448])
+	var sum [sha256.Size]byte
+	for try := 0; ; try++ {
+		tail := strconv.AppendInt(p[448:len(p):len(p)], int64(try), 10)
+		h, _ := head.(hash.Cloner).Clone() // of SHA-256, which has no error
+		h.Write(tail)
+		h.Sum(sum[:0])
+		if int(binary.BigEndian.Uint16(sum[:]))*groups>>16 == group {
+			p = append(p, tail[len(p)-448:]...)
+			break
+		}
+	}
+	d := stored{content: spool.Content{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(p)), Inline: p}}
+	d.keys[0] = spool.Key(sum[:16])
+	d.keys[1] = spool.Key(slices.Concat(sum[:2], sum[16:30]))
+	d.item = spool.Item{
+		ID: ids.New(now), Queue: gateway.Submissions, Owner: "demo", State: gateway.StateProcessed, Name: fmt.Sprintf("P%07d.DBF.p7s", i),
+		SHA256: d.content.SHA256, Size: d.content.Size, Received: now.AddDate(0, 0, -40), Decided: now, Note: []byte("{}"),
+	}
+	kinds := []string{"received", "decided", "processed"}
+	switch i % 100 {
+	case 0, 1, 2, 3, 4, 5:
+		d.item.State, kinds = gateway.StateAccepted, kinds[:2]
+	case 6, 7, 8, 9:
+		d.item.State, d.item.Decided, d.item.Deadline, kinds = gateway.StateHeld, time.Time{}, now.Add(24*time.Hour), kinds[:1]
+	}
+	for _, k := range kinds {
+		d.events = append(d.events, spool.Event{ID: ids.New(now), Item: d.item.ID, At: now, Kind: k, Record: []byte(`{"to":"` + k + `"}`)})
+	}
+	return d
+}
+
+func putStored(tx spool.Tx, docs []stored, now time.Time) error {
+	for _, d := range docs {
+		err := errors.Join(tx.Insert(d.item), tx.AddPart(d.item.ID, d.item.Name, gateway.RoleContainer, d.content, now))
+		for _, e := range d.events {
+			_, err2 := tx.Append(e)
+			err = errors.Join(err, err2)
+		}
+		for _, k := range d.keys {
+			_, err2 := tx.See(k, d.item.ID)
+			err = errors.Join(err, err2)
+		}
+		if !d.item.Decided.IsZero() {
+			err = errors.Join(err, tx.PutPost(spool.Post{
+				Owner: d.item.Owner, Box: "receipts", Name: d.item.Name + ".receipt1.txt", Item: d.item.ID, Part: d.item.Name, Size: d.item.Size, At: now, Told: now,
+				Delivered: now, Acknowledged: now,
+			}))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -132,7 +132,7 @@ func open(ctx context.Context, cfg *config.Config, level zap.AtomicLevel, log *z
 		return nil, err
 	}
 	d.watchProviders()
-	if err = d.openJournal(ctx); err == nil {
+	if err = d.openJournal(); err == nil {
 		err = d.openEntrances()
 	}
 	if err == nil {

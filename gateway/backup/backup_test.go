@@ -34,7 +34,7 @@ func newSite(t *testing.T) *site {
 	s := &site{repo: filepath.Join(t.TempDir(), "repo")}
 	s.Rig = gatewaytest.New(t, gatewaytest.Setup{Store: func(o *sqlite.Options) { s.state = o.Dir }})
 	var err error
-	s.j, err = journal.Open(s.Ctx(), journal.Options{
+	s.j, err = journal.Open(journal.Options{
 		Dir: journal.Folder(s.state), Store: s.Store, Publisher: s.Gateway, Now: s.Clock.Now, Rand: rand.Reader, Log: zap.NewNop(),
 	})
 	s.ok(err)

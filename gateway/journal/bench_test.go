@@ -37,7 +37,7 @@ func (r *rows) row(seq int64) spool.Event {
 }
 
 func (r *rows) journal(b testing.TB) *journal.Journal {
-	j, err := journal.Open(context.Background(), journal.Options{
+	j, err := journal.Open(journal.Options{
 		Dir: b.TempDir(), Store: r, Now: time.Now, Rand: rand.Reader, Log: zap.NewNop(),
 	})
 	if err != nil {
@@ -80,7 +80,7 @@ func BenchmarkAppendFew(b *testing.B) {
 func proofOf(b *testing.B) (*rows, *journal.Journal, journal.Key, *journal.Proof) {
 	r := &rows{n: 1_000_000}
 	dir := b.TempDir()
-	j, err := journal.Open(context.Background(), journal.Options{Dir: dir, Store: r, Now: time.Now, Rand: rand.Reader, Log: zap.NewNop()})
+	j, err := journal.Open(journal.Options{Dir: dir, Store: r, Now: time.Now, Rand: rand.Reader, Log: zap.NewNop()})
 	if err != nil {
 		b.Fatal(err)
 	}

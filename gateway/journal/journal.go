@@ -39,8 +39,13 @@
 // # Order
 //
 // Rows are read after they were committed, hashes are flushed before a checkpoint
-// over them is signed, and at the start the hashes beyond the last checkpoint are
+// over them is signed, and after a start the hashes beyond the last checkpoint are
 // made anew. So a crash at any point leaves a hashes.bin that is at most too short.
+//
+// That is done by the first Follow, not by Open: it takes as long as there are rows
+// without a checkpoint (all of them, where hashes.bin was lost), and nobody has to wait
+// for it. The rows themselves are durable without their hashes, and nothing is signed
+// or proved before the tree was held to the last checkpoint.
 //
 // References: RFC 6962, section 2.1; C2SP tlog-checkpoint, tlog-proof, signed-note.
 package journal
@@ -115,7 +120,10 @@ type Journal struct {
 	signer note.Signer
 	key    Key
 
-	mu    sync.Mutex
+	following sync.Mutex // held by Follow as a whole
+	settled   bool       // the tree was held to the last checkpoint; under following
+
+	mu    sync.Mutex // for a page of rows at most
 	tree  *hashes
 	notes *noteFile
 	last  Checkpoint // the newest; Size 0 if there is none
@@ -131,9 +139,10 @@ type Journal struct {
 	proved     int64 // rows whose proofs are published; -1: not yet read
 }
 
-// Open opens the journal in o.Dir, or begins one. It is an error only when files
-// cannot be used: what was tampered with is logged, and refused by Checkpoint.
-func Open(ctx context.Context, o Options) (*Journal, error) {
+// Open opens the journal in o.Dir, or begins one, however long it is. It is an error
+// only when files cannot be used: what was tampered with is found by the first Follow,
+// logged, and refused by Checkpoint.
+func Open(o Options) (*Journal, error) {
 	if o.Dir == "" || o.Store == nil || o.Now == nil || o.Rand == nil || o.Log == nil {
 		return nil, errors.New("journal: folder, store, clock, random source and log are needed")
 	}
@@ -148,14 +157,14 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	if j.tree, err = openHashes(filepath.Join(o.Dir, hashesFile)); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	if err := j.start(ctx); err != nil {
+	if err := j.start(); err != nil {
 		j.Close()
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	return j, nil
 }
 
-func (j *Journal) start(ctx context.Context) error {
+func (j *Journal) start() error {
 	notes, tail, err := openNotes(filepath.Join(j.o.Dir, checkpointsFile))
 	if err != nil {
 		return err
@@ -170,23 +179,24 @@ func (j *Journal) start(ctx context.Context) error {
 	if err := j.openCopy(tail); err != nil {
 		j.o.Log.Error("copy of the checkpoints", zap.String("folder", j.o.Copy), zap.Error(err))
 	}
-	if j.fault != nil {
-		return nil
-	}
 	// What was written after the last checkpoint may not have reached the disk.
-	if j.tree.rows > own.Size {
-		if err := j.tree.cut(own.Size); err != nil {
-			return err
-		}
+	if j.fault == nil && j.tree.rows > own.Size {
+		return j.tree.cut(own.Size)
 	}
-	err = j.follow(ctx)
+	return nil
+}
+
+// settle holds the tree to the last checkpoint, for the first time since Open.
+func (j *Journal) settle(ctx context.Context) error {
+	err := j.follow(ctx)
 	if err == nil {
 		err = j.consistent()
 	}
 	if errors.Is(err, ErrTampered) {
 		err = j.rebuild(ctx, err)
 	}
-	return j.broken(err)
+	j.settled = err == nil
+	return err
 }
 
 // rebuild makes the hashes anew from the rows: perhaps hashes.bin alone was
@@ -268,7 +278,8 @@ func (j *Journal) openCopy(own [][]byte) error {
 const page = 1000
 
 // follow takes in the hashes of all rows that were committed. Each time it also
-// looks whether the row before them is still the one that it knows.
+// looks whether the row before them is still the one that it knows. It holds mu, and
+// lends it between two pages to whoever asks for the last checkpoint.
 func (j *Journal) follow(ctx context.Context) error {
 	for {
 		var rows []spool.Event
@@ -309,6 +320,8 @@ func (j *Journal) follow(ctx context.Context) error {
 		if !full {
 			return nil
 		}
+		j.mu.Unlock()
+		j.mu.Lock()
 	}
 }
 
@@ -329,12 +342,18 @@ func (j *Journal) consistent() error {
 
 // Follow takes in what was committed since.
 func (j *Journal) Follow(ctx context.Context) error {
+	j.following.Lock()
+	defer j.following.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.fault != nil {
 		return j.fault
 	}
-	err := j.follow(ctx)
+	take := j.follow
+	if !j.settled {
+		take = j.settle
+	}
+	err := take(ctx)
 	if errors.Is(err, ErrTampered) {
 		j.broken(err)
 	}

@@ -47,7 +47,7 @@ func (s *site) options() journal.Options {
 func (s *site) openJournal() {
 	s.Helper()
 	var err error
-	s.j, err = journal.Open(s.Ctx(), s.options())
+	s.j, err = journal.Open(s.options())
 	s.ok(err)
 }
 
@@ -244,7 +244,7 @@ func TestTorn(t *testing.T) {
 	}
 	s.ok(os.WriteFile(hashes, append(whole, make([]byte, 333)...), 0o600)) // zeros after a power cut
 	s.openJournal()
-	s.ok(s.j.Fault())
+	s.ok(s.j.Follow(s.Ctx()))
 	s.ok(s.j.Close())
 	for n := len(signed) - 1; n > len(signed)-len(last.Note)-1; n -= 7 { // a torn write of the last one
 		s.ok(os.WriteFile(notes, signed[:n], 0o600))
@@ -262,7 +262,7 @@ func TestTorn(t *testing.T) {
 		s.ok(os.WriteFile(hashes, bad, 0o600))
 		s.ok(os.WriteFile(notes, signed, 0o600))
 		s.openJournal()
-		s.ok(s.j.Fault())
+		s.ok(s.j.Follow(s.Ctx()))
 		s.ok(s.j.Close())
 	}
 	s.openJournal()
@@ -337,4 +337,37 @@ func TestRun(t *testing.T) {
 		t.Error("not signed at the stop")
 	}
 	s.openJournal()
+}
+
+// unread is a store that must not be read yet.
+type unread struct{ journal.Viewer }
+
+func (u unread) View(context.Context, func(spool.Reader) error) error {
+	return errors.New("the start has read rows")
+}
+
+// A start takes the same time however many rows have no checkpoint.
+func TestOpenReadsNoRows(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Send("P1.DBF.p7s", s.Signed(s.DBF(1, 1)))
+	first, err := s.j.Checkpoint(s.Ctx())
+	s.ok(err)
+	s.Send("P2.DBF.p7s", s.Signed(s.DBF(11, 1)))
+	s.ok(s.j.Close())
+	o := s.options()
+	o.Store = unread{s.Store}
+	j, err := journal.Open(o)
+	s.ok(err)
+	if j.Last().Root != first.Root {
+		t.Error("the newest checkpoint is another")
+	}
+	if _, err := j.Checkpoint(s.Ctx()); err == nil || j.Fault() != nil {
+		t.Errorf("signed without having read: %v, %v", err, j.Fault())
+	}
+	s.ok(j.Close())
+	s.openJournal()
+	if c, err := s.j.Checkpoint(s.Ctx()); err != nil || c.Size <= first.Size {
+		t.Errorf("%d rows after %d: %v", c.Size, first.Size, err)
+	}
 }

@@ -148,7 +148,7 @@ func rehash(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	o := journal.Options{Dir: journal.Folder(dir), Store: store, Now: now, Rand: rand.Reader, Log: nop}
-	j, err := journal.Open(context.Background(), o)
+	j, err := journal.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -412,7 +412,7 @@ func TestRefusesToSign(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer store.Close()
-			j, err := journal.Open(t.Context(), journal.Options{Dir: journal.Folder(dir), Copy: elsewhere, Store: store, Now: now, Rand: rand.Reader, Log: nop})
+			j, err := journal.Open(journal.Options{Dir: journal.Folder(dir), Copy: elsewhere, Store: store, Now: now, Rand: rand.Reader, Log: nop})
 			if err != nil {
 				t.Fatal(err)
 			}

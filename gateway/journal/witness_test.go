@@ -40,7 +40,7 @@ func (s *site) withWitness(w *onlooker) {
 	s.ok(err)
 	o := s.options()
 	o.Witness = &journal.Remote{URL: w.url, Key: key, Client: http.DefaultClient}
-	s.j, err = journal.Open(s.Ctx(), o)
+	s.j, err = journal.Open(o)
 	s.ok(err)
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/capi"
 )
 
 // files keeps the files beside the database, and knows which of them a draft or
@@ -290,7 +290,7 @@ func (s *Store) Open(ctx context.Context, sum string) (spool.Blob, error) {
 	err = s.View(ctx, func(r spool.Reader) error {
 		return r.(*reader).s.row(`SELECT size, bytes IS NOT NULL, bytes FROM content WHERE sha256 = ?`, []any{raw}, &size, &inline, &mem)
 	})
-	if err != nil && (size < 0 || !errors.Is(err, sql.ErrNoRows)) {
+	if err != nil && (size < 0 || !errors.Is(err, capi.ErrNoRows)) {
 		return nil, fmt.Errorf("content: %w", told(err))
 	}
 	if inline {
@@ -340,7 +340,7 @@ func (s *Store) sweepRows(ctx context.Context) (removed int, err error) {
 			for _, id := range loose {
 				var mem bool
 				err := t.s.row(`DELETE FROM content WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM part WHERE content = ?1) RETURNING bytes IS NOT NULL`, []any{id}, &mem)
-				if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				if err != nil && !errors.Is(err, capi.ErrNoRows) {
 					return t.fault(err)
 				}
 				if mem {
@@ -365,7 +365,7 @@ func (s *Store) sweepRows(ctx context.Context) (removed int, err error) {
 func (s *Store) sweepFiles(ctx context.Context) (removed int, err error) {
 	// A connection of its own: it asks while it holds the lock on the files, and
 	// must not wait there for a View that waits for that lock.
-	c, err := dial(ctx, s.database(), true)
+	c, err := dial(s.database(), onlyReads)
 	if err != nil {
 		return 0, err
 	}
@@ -384,7 +384,7 @@ func (s *Store) sweepFiles(ctx context.Context) (removed int, err error) {
 		if err != nil || s.files.path(e.Name()) != name {
 			return nil // not ours; Integrity tells of it
 		}
-		gone, err := s.files.sweep(c, name, e.Name(), raw)
+		gone, err := s.files.sweep(ctx, c, name, e.Name(), raw)
 		if gone {
 			removed++
 		}
@@ -395,7 +395,7 @@ func (s *Store) sweepFiles(ctx context.Context) (removed int, err error) {
 
 // sweep removes a file unless somebody counts on it. A hold lasts until after
 // the commit of the row that takes its place, so the row is looked for second.
-func (f *files) sweep(c *session, name, sum string, raw []byte) (bool, error) {
+func (f *files) sweep(ctx context.Context, c *session, name, sum string, raw []byte) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.held[sum]) > 0 {
@@ -403,7 +403,11 @@ func (f *files) sweep(c *session, name, sum string, raw []byte) (bool, error) {
 	}
 	var one int
 	err := c.row(`SELECT 1 FROM content WHERE sha256 = ?`, []any{raw}, &one)
-	if !errors.Is(err, sql.ErrNoRows) {
+	if !errors.Is(err, capi.ErrNoRows) {
+		return false, err
+	}
+	// That the row is gone must be on the disk first.
+	if err := f.store.settled(ctx); err != nil {
 		return false, err
 	}
 	return f.unlink(name), nil

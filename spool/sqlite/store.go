@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -56,16 +57,28 @@ type Store struct {
 	lock  *os.File
 	files *files
 
-	write   *session
-	queue   chan *request
-	quit    chan struct{} // closed by Close
-	ended   chan struct{} // closed when the writer has gone
-	closing sync.Once
-	closed  error
-	served  atomic.Int64
+	write    *session
+	home     *session // brings pages of the WAL home
+	homeFile *os.File // the database, to be flushed
+	queue    chan *request
+	quit     chan struct{} // closed by Close
+	ended    chan struct{} // closed when the writer has gone
+	closing  sync.Once
+	closed   error
+	served   atomic.Int64
+
+	wal       *walfile.File
+	flushes   chan *batch           // to the goroutine that flushes; one at a time
+	flushed   chan struct{}         // from it
+	flushTime atomic.Int64          // of the last flushes, nanoseconds
+	latest    atomic.Pointer[batch] // the last that somebody may have read
+	check     chan struct{}         // to the goroutine that brings pages home
+	checked   chan struct{}         // from it
+	carrying  atomic.Bool           // between the two
+	beside    sync.WaitGroup        // these goroutines
 
 	// Of the writer's goroutine alone.
-	wal     *walfile.File
+	free    bool  // no group is on its way to the disk
 	walBase int64 // where the WAL ended at the last checkpoint
 	marks   marks
 	pending tally            // of the changes of the group
@@ -110,12 +123,17 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	s := &Store{
 		opt: opt, lock: lock,
 		queue: make(chan *request, maxGroup), quit: make(chan struct{}), ended: make(chan struct{}),
+		flushes: make(chan *batch, 1), flushed: make(chan struct{}, 1), free: true,
+		check: make(chan struct{}, 1), checked: make(chan struct{}, 1),
 	}
 	s.files = newFiles(s)
 	if err := s.start(ctx); err != nil {
 		s.hangUp()
 		return nil, fmt.Errorf("spool %s: %w", opt.Dir, err)
 	}
+	s.wal.Defer(true)
+	s.beside.Go(s.flush)
+	s.beside.Go(func() { s.carry(s.home, s.homeFile) })
 	go s.run()
 	return s, nil
 }
@@ -138,7 +156,7 @@ func seize(name string) (*os.File, error) {
 
 func (s *Store) start(ctx context.Context) error {
 	var err error
-	if s.write, err = dial(ctx, s.database(), false); err != nil {
+	if s.write, err = dial(s.database(), writer); err != nil {
 		return err
 	}
 	for _, p := range [][2]string{{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}} {
@@ -146,7 +164,7 @@ func (s *Store) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := migrate(ctx, s.write.conn); err != nil {
+	if err := migrate(s.write); err != nil {
 		return err
 	}
 	if err := s.remember(); err != nil {
@@ -158,6 +176,15 @@ func (s *Store) start(ctx context.Context) error {
 	}
 	if s.wal = walfile.Of(s.write.file); s.wal == nil {
 		return errors.New("the WAL is not open by the VFS of ours")
+	}
+	if s.home, err = dial(s.database(), carrier); err != nil {
+		return err
+	}
+	if err := s.home.demand("synchronous", "2"); err != nil {
+		return err
+	}
+	if s.homeFile, err = os.OpenFile(s.database(), os.O_RDWR, 0); err != nil {
+		return err
 	}
 	s.readers = make(chan *session, max(4, runtime.GOMAXPROCS(0)))
 	if err := s.files.recover(); err != nil {
@@ -240,7 +267,36 @@ func (s *Store) View(ctx context.Context, read func(spool.Reader) error) error {
 		r.ended = true
 		c.exec("ROLLBACK")
 	}()
+	if err := s.fix(ctx, c); err != nil {
+		return fmt.Errorf("view: %w", err)
+	}
 	return read(r)
+}
+
+// fix makes the transaction one of the present state, and waits until that is on the
+// disk: what a View has read can be acted upon.
+func (s *Store) fix(ctx context.Context, c *session) error {
+	var one int
+	if err := c.row(`SELECT 1 FROM meta LIMIT 1`, nil, &one); err != nil {
+		return err
+	}
+	if s.write == nil {
+		return s.flushOthers()
+	}
+	return s.settled(ctx)
+}
+
+// flushOthers makes durable what the process that has the store open has committed.
+func (s *Store) flushOthers() error {
+	wal, err := os.Open(s.database() + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer wal.Close()
+	return wal.Sync()
 }
 
 func (s *Store) enter() error {
@@ -263,7 +319,7 @@ func (s *Store) reader() (*session, error) {
 	case c := <-s.readers:
 		return c, nil
 	default:
-		return dial(context.Background(), s.database(), true)
+		return dial(s.database(), onlyReads)
 	}
 }
 
@@ -304,6 +360,7 @@ func (s *Store) Close() error {
 		s.shut = true
 		s.mu.Unlock()
 		s.views.Wait()
+		s.wal.Defer(false)
 		if healthy {
 			// Not needed for safety: the next start has less to read.
 			var busy, pages, done int
@@ -317,6 +374,15 @@ func (s *Store) Close() error {
 func (s *Store) hangUp() {
 	for len(s.readers) > 0 {
 		(<-s.readers).close()
+	}
+	if s.homeFile != nil {
+		s.homeFile.Close()
+	}
+	if s.home != nil {
+		s.home.close()
+	}
+	if s.wal != nil {
+		s.wal.Defer(false)
 	}
 	if s.write != nil {
 		s.write.close()

@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/brama-gateway/brama/spool"
-	"github.com/brama-gateway/brama/spool/sqlite/walfile"
 )
 
 const (
 	maxGroup      = 256     // changes in a commit
+	minGroup      = 32      // ... while others wait
 	maxGroupBytes = 8 << 20 // handed over by the changes of a commit
-	// checkpointPages is how long the WAL grows before its pages go home. It is
-	// then written again from its beginning, which needs no new space.
-	checkpointPages = 8000
 )
 
 const (
@@ -75,9 +73,37 @@ func (s *Store) change(ctx context.Context, change func(*tx) error) error {
 	return r.err
 }
 
+// A batch is a group that is being committed. Once it is durable its callers are answered.
+type batch struct {
+	ran     []*request
+	durable chan struct{} // closed once it is on the disk, or is known not to be
+	err     error         // why not; set before durable is closed
+	empty   bool          // nothing was committed
+}
+
+func newBatch() *batch { return &batch{durable: make(chan struct{})} }
+
+func (b *batch) end(err error) {
+	b.err = err
+	close(b.durable)
+}
+
+// answer tells the callers.
+func (b *batch) answer(err error) {
+	for _, r := range b.ran {
+		if r.err == nil {
+			r.err = err
+		}
+		close(r.done)
+	}
+}
+
 // run is the one writer. It ends with Close, or when the engine has stopped.
 func (s *Store) run() {
 	defer close(s.ended)
+	defer s.beside.Wait()
+	defer close(s.flushes)
+	defer close(s.check)
 	for {
 		select {
 		case <-s.quit:
@@ -90,32 +116,104 @@ func (s *Store) run() {
 	}
 }
 
-// group runs what waits in one transaction, commits and answers. It says
-// whether the engine goes on.
-func (s *Store) group(first *request) bool {
-	var ran []*request
-	committed := s.marks
-	answered := false
-	answer := func(err error) {
-		answered = true
-		for _, r := range ran {
-			if r.err == nil {
-				r.err = err
+// flush makes groups durable, one flush at a time and in their order, and answers
+// them, while the writer is at work on the next.
+func (s *Store) flush() {
+	var lost error
+	for b := range s.flushes {
+		since := time.Now()
+		if lost == nil && !b.empty {
+			if err := s.wal.Flush(); err != nil {
+				lost = s.fail("commit", err)
 			}
-			close(r.done)
+		}
+		if lost == nil {
+			if err := s.opt.Faults.at(AfterCommit); err != nil {
+				lost = s.fail("commit", err)
+			}
+		}
+		// What it costs most of the time: a slow flush now and then must not make groups large.
+		s.flushTime.Store((s.flushTime.Load()*7 + int64(time.Since(since))) / 8)
+		b.end(lost)
+		s.flushed <- struct{}{}
+		if lost == nil {
+			for _, r := range b.ran {
+				if r.err == nil {
+					s.files.settle(r.tx)
+				}
+			}
+		}
+		b.answer(lost)
+	}
+}
+
+// settled waits until everything that can be read by now is on the disk, and what
+// was read of it may be acted upon.
+func (s *Store) settled(ctx context.Context) error {
+	b := s.latest.Load()
+	if b == nil {
+		return nil
+	}
+	select {
+	case <-b.durable:
+		return b.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// gather says which change comes next in a group of n that was begun at some time;
+// nil: it is to be committed. As long as the last group is on its way to the disk
+// there is nothing to lose by waiting for more. Afterwards the group ends when nobody
+// waits, or when it has taken as long as its own flush will: that of the one and the
+// work on the next then go on side by side.
+func (s *Store) gather(n int, since time.Time) *request {
+	if n >= maxGroup || s.stopped() != nil {
+		return nil
+	}
+	for {
+		if s.free && n >= minGroup && int64(time.Since(since)) >= s.flushTime.Load() {
+			return nil
+		}
+		select {
+		case r := <-s.queue:
+			return r
+		default:
+		}
+		if s.free {
+			return nil
+		}
+		select {
+		case r := <-s.queue:
+			return r
+		case <-s.flushed:
+			s.free = true
 		}
 	}
+}
+
+// group runs what waits in one transaction, commits it, and hands it over to be
+// flushed and answered. It says whether the engine goes on.
+func (s *Store) group(first *request) bool {
+	b := newBatch()
+	committed := s.marks
+	handed := false
 	defer func() {
-		if !answered { // a change has ended this goroutine (runtime.Goexit)
-			answer(s.fail("writer", errors.New("a change did not return")))
+		if !handed { // a change has ended this goroutine (runtime.Goexit)
+			err := s.fail("writer", errors.New("a change did not return"))
+			b.answer(err)
 		}
 	}()
+	refuse := func(err error) {
+		handed = true
+		b.answer(err)
+	}
 
 	if _, err := s.write.exec("BEGIN IMMEDIATE"); err != nil {
 		if first.state.CompareAndSwap(waiting, begun) {
-			ran = append(ran, first)
+			b.ran = append(b.ran, first)
 		}
-		answer(s.fail("begin", err))
+		refuse(s.fail("begin", err))
 		return false
 	}
 	var broken error
@@ -123,50 +221,49 @@ func (s *Store) group(first *request) bool {
 	// A savepoint costs a copy of every page that is changed in it, and hardly ever
 	// a change fails that has written something: then the group begins anew, with savepoints.
 	careful := false
+	since, writes := time.Now(), s.write.writes
 	for r := first; r != nil && broken == nil; {
 		if r.state.CompareAndSwap(waiting, begun) {
-			ran = append(ran, r)
+			b.ran = append(b.ran, r)
 			var undo bool
 			if undo, broken = s.one(r, careful); undo {
 				careful = true
-				broken = s.again(ran, committed)
+				broken = s.again(b.ran, committed)
 			}
 			bytes += r.tx.bytes
 		}
 		r = nil
-		if len(ran) < maxGroup && bytes < maxGroupBytes && s.stopped() == nil {
-			select {
-			case r = <-s.queue:
-			default:
-			}
+		if broken == nil && bytes < maxGroupBytes {
+			r = s.gather(len(b.ran), since)
 		}
 	}
+	b.empty = s.write.writes == writes
 	if broken == nil {
 		broken = s.writeTally()
 	}
-	if broken != nil {
-		s.forget(committed)
-		return s.abandon(broken, answer)
+	if broken == nil {
+		broken = s.opt.Faults.at(BeforeCommit)
 	}
-	if err := s.opt.Faults.at(BeforeCommit); err != nil {
-		s.forget(committed)
-		return s.abandon(err, answer)
-	}
-	if _, err := s.write.exec("COMMIT"); err != nil {
-		s.forget(committed)
-		return s.abandon(err, answer)
-	}
-	if err := s.opt.Faults.at(AfterCommit); err != nil {
-		answer(s.fail("commit", err))
-		return false
-	}
-	s.claims = s.claims[:0]
-	for _, r := range ran {
-		if r.err == nil {
-			s.files.settle(r.tx)
+	if broken == nil {
+		before := s.latest.Swap(b) // before anybody can read it
+		if _, broken = s.write.exec("COMMIT"); broken != nil {
+			s.latest.Store(before)
+			if before != nil {
+				<-before.durable
+			}
+			b.end(nil) // nobody has read it
 		}
 	}
-	answer(nil)
+	if broken != nil {
+		s.forget(committed)
+		return s.abandon(broken, refuse)
+	}
+	s.claims = s.claims[:0]
+	if !s.free {
+		<-s.flushed
+	}
+	s.free, handed = false, true
+	s.flushes <- b
 	return s.checkpoint()
 }
 
@@ -243,26 +340,4 @@ func (s *Store) abandon(cause error, answer func(error)) bool {
 	}
 	answer(s.fail("commit", cause))
 	return false
-}
-
-// checkpoint moves the pages of a long WAL into the database.
-func (s *Store) checkpoint() bool {
-	end := s.wal.End()
-	if end < s.walBase {
-		s.walBase = 0 // it was begun anew
-	}
-	if end-s.walBase < int64(s.opt.walPages)*walfile.Frame {
-		return true
-	}
-	err := s.opt.Faults.at(Checkpoint)
-	if err == nil {
-		var busy, pages, done int
-		err = s.write.row(`PRAGMA wal_checkpoint(PASSIVE)`, nil, &busy, &pages, &done)
-	}
-	if err != nil && !noSpace(err) {
-		s.fail("checkpoint", err)
-		return false
-	}
-	s.walBase = end // where a reader holds it up, it goes on growing from here
-	return true
 }

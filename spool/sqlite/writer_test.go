@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -165,5 +167,57 @@ func TestFilesAsTheyAre(t *testing.T) {
 			t.Errorf("integrity: %q, %v", problems, err)
 		}
 		again.Close()
+	}
+}
+
+// TestReadsWhatIsFlushed holds a group on its way to the disk: the next one is at work
+// meanwhile, but nobody is shown what a power cut could still undo.
+func TestReadsWhatIsFlushed(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []error{nil, syscall.EIO} {
+		var armed atomic.Bool
+		reached, release := make(chan bool), make(chan error)
+		s := open(t, Options{Dir: t.TempDir(), Faults: func(p Point) error {
+			if p == AfterCommit && armed.CompareAndSwap(true, false) {
+				reached <- true
+				return <-release
+			}
+			return nil
+		}})
+		insert := func(id spool.ID, ran func()) chan error {
+			done := make(chan error, 1)
+			go func() {
+				done <- s.Update(t.Context(), func(tx spool.Tx) error { ran(); return tx.Insert(spool.Item{ID: id}) })
+			}()
+			return done
+		}
+		armed.Store(true)
+		first := insert(1, func() {})
+		<-reached
+		beside := make(chan bool, 1)
+		second := insert(2, func() { beside <- true })
+		<-beside
+		late, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		if err := s.View(late, func(spool.Reader) error { t.Error("read before the flush"); return nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a View before the flush: %v", err)
+		}
+		cancel()
+		view := make(chan error, 1)
+		go func() {
+			view <- s.View(t.Context(), func(r spool.Reader) error { _, err := r.Item(1); return err })
+		}()
+		select {
+		case err := <-first:
+			t.Errorf("answered before the flush: %v", err)
+		case err := <-view:
+			t.Errorf("shown before the flush: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+		release <- fails
+		for what, done := range map[string]chan error{"first": first, "second": second, "view": view} {
+			if err := <-done; (err == nil) != (fails == nil) || fails != nil && !errors.Is(err, spool.ErrStopped) {
+				t.Errorf("%s, when the flush said %v: %v", what, fails, err)
+			}
+		}
 	}
 }

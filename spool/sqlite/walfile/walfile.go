@@ -9,11 +9,15 @@
 //   - gathers the frames of a commit and writes them with one call, before the
 //     flush at the latest, and before anything else that looks at the file;
 //   - fills the file with zeros ahead, in steps: zeros are no valid frame;
-//   - flushes with fdatasync, which is all that a file of unchanged size needs.
+//   - flushes with fdatasync, which is all that a file of unchanged size needs;
+//   - leaves the flush of a commit to the caller, if asked to (Defer): the next
+//     transaction can then be at work while the last one is on its way to the disk.
 //
 // What is gathered and not yet written can be seen by its own connection only.
-// That is enough while every commit is flushed (synchronous=FULL): SQLite tells
-// other connections of frames after their flush. Other settings must not be used.
+// That is enough while every commit asks for a flush (synchronous=FULL): SQLite
+// tells other connections of frames after it. Other settings must not be used. A
+// flush that was deferred has not happened when others are told: whoever defers it
+// must see to it that nobody acts on a commit before Flush has returned.
 //
 // References: https://sqlite.org/c3ref/vfs.html, https://sqlite.org/c3ref/io_methods.html,
 // https://sqlite.org/walformat.html.
@@ -51,8 +55,25 @@ type File struct {
 	size    int64    // of the file, as far as we wrote
 	pending []byte   // to be written at from
 	from    int64
+	header  bool // the WAL was begun anew, and that is not flushed yet
+	defers  bool
 
-	end atomic.Int64 // of what was written since the WAL was begun anew
+	end   atomic.Int64 // of what was written since the WAL was begun anew
+	dirty atomic.Bool  // written and not flushed
+}
+
+// Defer lets COMMIT return before its flush, for which Flush is then called; or
+// with false no longer. It belongs to the goroutine of the connection.
+func (w *File) Defer(defers bool) { w.defers = defers }
+
+// Flush makes durable what was committed before it is called. It may be called
+// while the connection is at work. After an error nothing is known of what was
+// committed, and another call must not be believed.
+func (w *File) Flush() error {
+	if !w.dirty.Swap(false) {
+		return nil
+	}
+	return w.sync()
 }
 
 // End is where in the file the frames end that were written since the WAL was
@@ -69,6 +90,7 @@ func (w *File) write(p []byte, off int64) error {
 		w.from = off
 	}
 	w.pending = append(w.pending, p...)
+	w.header = w.header || off == 0
 	w.end.Store(off + int64(len(p)))
 	return nil
 }
@@ -80,6 +102,7 @@ func (w *File) flush() error {
 	}
 	p, off := w.pending, w.from
 	w.pending = w.pending[:0]
+	defer w.dirty.Store(true)
 	if _, err := w.file.WriteAt(p, off); err != nil {
 		return err
 	}
@@ -292,6 +315,12 @@ func syncWAL(_ *libc.TLS, file uintptr, _ int32) int32 {
 	if err := w.flush(); err != nil {
 		return failed(err, codes.SQLITE_IOERR_WRITE)
 	}
+	// A new header is on the disk before any frame of it overwrites one that the old
+	// header makes valid: else a power cut could bring back the first frames of the old WAL.
+	if w.defers && !w.header {
+		return codes.SQLITE_OK
+	}
+	w.header = false
 	// Whatever the reason, the kernel may have forgotten what it could not write.
 	if err := w.sync(); err != nil {
 		return codes.SQLITE_IOERR_FSYNC
