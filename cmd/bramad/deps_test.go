@@ -218,7 +218,7 @@ func violations(files []source) []string {
 // that they may use test packages (…test) and, above the core, whatever they need to
 // build a scene.
 func inner(s source, target string) string {
-	if below(target, "cmd") {
+	if below(target, "cmd") && !(s.test && forTests(target) && below(target, s.dir)) {
 		return "a command is imported by nobody"
 	}
 	if forTests(target) {
@@ -372,6 +372,8 @@ func TestImportsAreJudged(t *testing.T) {
 		{"an entrance knows another", file("gateway/watch/x.go", "watch", module+"/gateway/sftpd"), "gateway/watch may import only"},
 		{"an entrance knows an engine", file("gateway/watch/x.go", "watch", module+"/spool/sqlite"), "gateway/watch may import only"},
 		{"a command is imported", file("gateway/x.go", "gateway", module+"/cmd/bramad"), "a command is imported by nobody"},
+		{"a command's own test helper", file("cmd/bramad/x_test.go", "main", module+"/cmd/bramad/internal/faulttest"), ""},
+		{"a command's test helper in the command", file("cmd/bramad/x.go", "main", module+"/cmd/bramad/internal/faulttest"), "a command is imported by nobody"},
 		{"test helpers in the product", file("gateway/x.go", "gateway", module+"/gateway/gatewaytest"), "a package for tests only"},
 		{"an unknown folder", file("misc/x.go", "misc", module+"/spool"), "no row in the table of layers"},
 		{"crypto has a package", file("crypto/x.go", "crypto", ""), "a folder without a Go package"},
