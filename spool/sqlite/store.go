@@ -81,10 +81,11 @@ type Store struct {
 	free    bool  // no group is on its way to the disk
 	walBase int64 // where the WAL ended at the last checkpoint
 	marks   marks
-	pending tally            // of the changes of the group
-	claimed map[place]bool   // where claims have been made
-	claims  []place          // those that the group has added
-	lined   map[turnKey]bool // rows of turn that are there and not idle
+	pending tally             // of the changes of the group
+	claimed map[place]bool    // where claims have been made
+	claims  []place           // those that the group has added
+	lined   map[turnKey]bool  // rows of turn that are there and not idle
+	updates map[uint32]string // statements, by the columns they write
 
 	readers chan *session // idle ones
 
