@@ -282,13 +282,14 @@ func (s *Store) fix(ctx context.Context, c *session) error {
 		return err
 	}
 	if s.write == nil {
-		return s.flushOthers()
+		return s.syncWAL()
 	}
 	return s.settled(ctx)
 }
 
-// flushOthers makes durable what the process that has the store open has committed.
-func (s *Store) flushOthers() error {
+// syncWAL makes durable what can be read by now, whichever process has committed it. It
+// has a descriptor of its own: the kernel tells each of an error once.
+func (s *Store) syncWAL() error {
 	wal, err := os.Open(s.database() + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
