@@ -39,8 +39,9 @@ test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRA
 	BRAMA_CRASH_ROUNDS=$${BRAMA_CRASH_ROUNDS:-200} go test -run '^TestCrash$$' -count=1 -timeout 30m -v ./cmd/bramad
 
 .PHONY: test-faults
-test-faults: ## kill, EIO and ENOSPC at the 1st, 2nd, ... n-th durable step of the daemon; BRAMA_FAULTS=60
-	BRAMA_FAULTS=$${BRAMA_FAULTS:-60} go test -run '^TestFaults$$' -count=1 -timeout 4h -v ./cmd/bramad
+test-faults: ## every call of a document's life: killed, EIO, ENOSPC; writes docs/reliability.md; BRAMA_FAULTS=regexp of rows
+	@base=/dev/shm; [[ -w $$base ]] || base=$${TMPDIR:-/tmp}; TMPDIR=$$base BRAMA_FAULTS="$${BRAMA_FAULTS:-.}" BRAMA_FAULTS_PUBLISH=docs/reliability.md \
+		go test -run '^TestFaults$$' -count=1 -parallel 3 -timeout 6h -v ./cmd/bramad
 
 .PHONY: test-arm64 dudect
 
