@@ -11,8 +11,12 @@ import (
 	"time"
 )
 
-// TestMain is also the child half of TestInheritedListener: what systemd would start.
+// TestMain is also the child half of TestInheritedListener: what systemd would start;
+// and the processor of TestPaused.
 func TestMain(m *testing.M) {
+	if socket := os.Getenv("BRAMAD_TEST_PROCESSOR"); socket != "" {
+		os.Exit(slowProcessor(socket))
+	}
 	if os.Getenv("BRAMAD_TEST_INHERIT") == "" {
 		code := m.Run()
 		if programs.dir != "" {
