@@ -37,8 +37,9 @@ var layers = []struct {
 	{"gateway/trust", []string{"crypto"}},
 	{"gateway/journal", []string{"spool"}},
 	{"gateway/backup", []string{"gateway/journal", "spool/sqlite"}}, // of the embedded engine's files
+	{"gateway/archive", []string{"spool"}},
 	{"gateway/evidence", []string{"gateway/journal", "gateway/provider", "crypto", "spool"}},
-	{"gateway", []string{"gateway/evidence", "gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
+	{"gateway", []string{"gateway/archive", "gateway/evidence", "gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
 
 	// Entrances, exits and the operator's side know the core, never each other.
 	// Spool and formats lend them words: ids, errors, texts.
@@ -56,7 +57,7 @@ var layers = []struct {
 	// What opens a core: for bramad, and for bramactl when no daemon runs.
 	{"gateway/keys", []string{"crypto"}},
 	{"gateway/profiles", []string{"formats"}},
-	{"gateway/engine", []string{"gateway", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool", "spool/sqlite", "spool/postgres"}},
+	{"gateway/engine", []string{"gateway", "gateway/archive", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool", "spool/sqlite", "spool/postgres"}},
 	{"gateway/web", []string{"gateway/admin"}},
 
 	// Simulated peers, for tests and the demo.
@@ -84,6 +85,7 @@ var homes = []struct {
 	{"github.com/robfig/cron/v3", []string{"cmd/bramad", "gateway/config"}, "the schedule runs in bramad; config parses the expressions to refuse wrong ones"},
 	{"modernc.org/sqlite", []string{"spool/sqlite", "spool/sqlite/capi", "spool/sqlite/walfile"}, "the embedded engine, its calls and its file layer"},
 	{"github.com/jackc/pgx/v5", []string{"spool/postgres"}, "the engine in PostgreSQL, and the server of its tests"},
+	{"github.com/klauspost/compress/zstd", []string{"gateway/archive"}, "the frames of archives"},
 	{"modernc.org/libc", []string{"spool/sqlite/capi", "spool/sqlite/walfile"}, "what the embedded engine's calls and VFS are written in"},
 	{"golang.org/x/mod/sumdb", []string{"gateway/journal"}, "the Merkle tree and the signed notes of the journal"},
 	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "gateway/openapitest", "formats/profile"}, "register entries and the configuration, through strict; format profiles; OpenAPI files in tests"},

@@ -85,7 +85,10 @@ type record struct {
 	Receipt string   `json:"receipt"` // SHA-256 of the JSON of the receipt that names this row
 	Other   spool.ID `json:"other"`
 	Name    string   `json:"name"`   // of a part or a post
-	SHA256  string   `json:"sha256"` // of the part that came in or went out
+	SHA256  string   `json:"sha256"` // of the part that came in or went out, or of an archive's file
+	Items   int64    `json:"items"`  // of an archive
+	Ids     string   `json:"ids"`    // SHA-256 of their ids
+	Reason  string   `json:"reason"`
 }
 
 func readRecord(e spool.Event) (record, error) {
