@@ -36,7 +36,7 @@ var layers = []struct {
 	{"gateway/config", []string{"gateway/strict"}},
 	{"gateway/trust", []string{"crypto"}},
 	{"gateway/journal", []string{"spool"}},
-	{"gateway/backup", []string{"gateway/journal", "spool/sqlite"}}, // of the embedded engine's files
+	{"gateway/backup", []string{"gateway/archive", "gateway/journal", "spool/sqlite"}}, // of the embedded engine's files
 	{"gateway/archive", []string{"spool"}},
 	{"gateway/evidence", []string{"gateway/journal", "gateway/provider", "crypto", "spool"}},
 	{"gateway", []string{"gateway/archive", "gateway/evidence", "gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
