@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brama-gateway/brama/spool/disktest"
 )
 
 // TestMain is also the child half of TestInheritedListener: what systemd would start;
@@ -17,6 +19,7 @@ func TestMain(m *testing.M) {
 	if socket := os.Getenv("BRAMAD_TEST_PROCESSOR"); socket != "" {
 		os.Exit(slowProcessor(socket))
 	}
+	disktest.Main()
 	if os.Getenv("BRAMAD_TEST_INHERIT") == "" {
 		code := m.Run()
 		if programs.dir != "" {
