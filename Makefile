@@ -42,6 +42,10 @@ test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRA
 test-faults: ## kill, EIO and ENOSPC at the 1st, 2nd, ... n-th durable step of the daemon; BRAMA_FAULTS=60
 	BRAMA_FAULTS=$${BRAMA_FAULTS:-60} go test -run '^TestFaults$$' -count=1 -timeout 4h -v ./cmd/bramad
 
+.PHONY: test-large
+test-large: ## eight documents of 50 MB at once, beside their signatures and in containers: memory, bytes read and written
+	BRAMA_LARGE=1 go test -run '^TestLarge' -count=1 -timeout 30m -v ./cmd/bramad
+
 .PHONY: test-arm64 dudect
 
 test-arm64: ## the signature's arithmetic on arm64, under qemu-user (Debian: apt-get install qemu-user)

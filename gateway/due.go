@@ -48,6 +48,7 @@ func (g *Gateway) Due(ctx context.Context) error {
 	for _, id := range examine {
 		g.enqueue(id)
 	}
+	g.wakeLarge()
 	if err := g.feed(ctx); err != nil {
 		return err
 	}
