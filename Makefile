@@ -39,8 +39,9 @@ test-crash: ## 200 kills of the daemon under load; BRAMA_CRASH_ROUNDS, BRAMA_CRA
 	BRAMA_CRASH_ROUNDS=$${BRAMA_CRASH_ROUNDS:-200} go test -run '^TestCrash$$' -count=1 -timeout 30m -v ./cmd/bramad
 
 .PHONY: test-faults
-test-faults: ## kill, EIO and ENOSPC at the 1st, 2nd, ... n-th durable step of the daemon; BRAMA_FAULTS=60
-	BRAMA_FAULTS=$${BRAMA_FAULTS:-60} go test -run '^TestFaults$$' -count=1 -timeout 4h -v ./cmd/bramad
+test-faults: ## every call of a document's life: killed, EIO, ENOSPC; writes docs/reliability.md; BRAMA_FAULTS=regexp of rows
+	@base=/dev/shm; [[ -w $$base ]] || base=$${TMPDIR:-/tmp}; TMPDIR=$$base BRAMA_FAULTS="$${BRAMA_FAULTS:-.}" BRAMA_FAULTS_PUBLISH=docs/reliability.md \
+		go test -run '^TestFaults$$' -count=1 -parallel 3 -timeout 6h -v ./cmd/bramad
 
 .PHONY: test-large
 test-large: ## eight documents of 50 MB at once, beside their signatures and in containers: memory, bytes read and written
@@ -90,3 +91,8 @@ SEED    ?= 1
 
 mutants: ## MUTANTS (2000000) damaged documents of every layout through the readers, from SEED on: no panic, no second, no 64 MiB
 	BRAMA_MUTANTS=$(MUTANTS) BRAMA_MUTANTS_SEED=$(SEED) go test -count=1 -timeout 6h -run '^TestMutants$$' -v ./formats/profile
+
+.PHONY: simulate
+
+simulate: ## BRAMA_SIM_HISTORIES (1000000) random histories of the core beside a model, from BRAMA_SIM_SEED (1) on; BRAMA_SIM_WORKERS at once
+	BRAMA_SIM_HISTORIES=$${BRAMA_SIM_HISTORIES:-1000000} GOGC=$${GOGC:-800} go test -count=1 -timeout 12h -run '^TestSimulate$$' -v ./gateway/simtest

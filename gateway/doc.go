@@ -18,6 +18,7 @@
 //	         gathered after its receipt, never before)
 //
 // Beside the way stand states.go (the table of allowed moves), due.go (what
-// falls due by the clock), closing.go (each day is reconciled), operate.go (what an
+// falls due by the clock), closing.go (each day is reconciled), archiving.go (old
+// months move into files of their own), operate.go (what an
 // operator may do), register.go, classifiers.go, settings.go and quota.go.
 package gateway

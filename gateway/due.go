@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -144,11 +145,45 @@ func (g *Gateway) Retain(ctx context.Context, drafts, outbox time.Duration) erro
 			}
 		}
 	}
+	if err := g.archiveAcknowledged(ctx, now.Add(-outbox), now); err != nil {
+		return err
+	}
 	removed, err := g.Store.Sweep(ctx)
 	if removed > 0 {
 		g.Log.Info("content that nothing refers to was removed", zap.Int("files", removed))
 	}
 	return err
+}
+
+// archiveAcknowledged ends the way of statements that their clients have put away
+// themselves, once they are as old as those that are put away for them.
+func (g *Gateway) archiveAcknowledged(ctx context.Context, before, now time.Time) error {
+	for {
+		items, err := g.Items(ctx, spool.Query{Queue: Statements, States: []spool.State{StateAcknowledged}, To: before})
+		if err != nil || len(items) == 0 {
+			return err
+		}
+		for batch := range slices.Chunk(items, 100) {
+			err := g.Store.Update(ctx, func(tx spool.Tx) error {
+				for _, it := range batch {
+					from := it.State
+					if err := move(&it, StateArchived); err != nil {
+						return err
+					}
+					if err := tx.Put(it); err != nil {
+						return err
+					}
+					if err := g.journal(tx, it.ID, now, "archived", journalRecord{Name: it.Name, From: from, To: it.State}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("acknowledged statements: %w", err)
+			}
+		}
+	}
 }
 
 // retire takes the posts of a box that were published before a time out of the

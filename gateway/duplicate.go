@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -110,7 +111,7 @@ func (g *Gateway) resent(ctx context.Context, it spool.Item, v *Verdict, now tim
 // at hand, all of whose numbers it has: then one is a repetition of the other.
 func sameEntries(r spool.Reader, g *Gateway, ctx context.Context, it spool.Item, n int) (bool, error) {
 	v, err := g.verdict(ctx, r, it.ID)
-	if errors.Is(err, spool.ErrNotFound) {
+	if errors.Is(err, spool.ErrNotFound) || errors.Is(err, archive.ErrOffline) {
 		return false, nil
 	}
 	return len(v.Entries) == n, err

@@ -509,15 +509,18 @@ func (g *Gateway) Evidence(ctx context.Context, id spool.ID) ([]byte, error) {
 		return nil, err
 	}
 	now := g.Now()
-	return evidence.Make(c, now, func(content []byte) ([]byte, error) {
-		sealed, err := g.seal(content, now)
-		if err != nil || g.Stamper == nil {
-			return sealed, err
-		}
-		// As who checks the package does, nothing about revocation is asked.
-		s := &stamping{g: g, trust: g.Trust.Snapshot(), tolerate: cades.Tolerances{cades.NoRevocation: true}}
-		return s.raising().AddTimeStamp(ctx, sealed)
-	})
+	return evidence.Make(c, now, func(content []byte) ([]byte, error) { return g.sealForLong(ctx, content, now) })
+}
+
+// sealForLong seals what is read years later: with a time-stamp where there is an authority.
+func (g *Gateway) sealForLong(ctx context.Context, content []byte, now time.Time) ([]byte, error) {
+	sealed, err := g.seal(content, now)
+	if err != nil || g.Stamper == nil {
+		return sealed, err
+	}
+	// As who checks the package does, nothing about revocation is asked.
+	s := &stamping{g: g, trust: g.Trust.Snapshot(), tolerate: cades.Tolerances{cades.NoRevocation: true}}
+	return s.raising().AddTimeStamp(ctx, sealed)
 }
 
 // fileName makes the name of a part one that may stand in a container.

@@ -18,6 +18,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/formats/classifier"
 	"github.com/brama-gateway/brama/formats/profile"
+	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -61,6 +62,8 @@ type Options struct {
 	Freshness pki.Freshness // how old evidence of revocation may be
 	// JournalKey gives the journal's public key, for packages of evidence; nil: there are none.
 	JournalKey func() (string, error)
+	// Archives is the folder of archives, where old documents are; nil: there are none.
+	Archives *archive.Set
 	// Stamper is asked for the time-stamps of evidence; nil: the journal proves the time.
 	Stamper cades.Stamper
 	// StampDigest is that of their imprints; empty: of each signature.
@@ -100,7 +103,10 @@ type Gateway struct {
 	restamping   sync.Mutex // held by Restamp
 	restampAgain atomic.Pointer[restampAgain]
 
-	applying sync.Mutex // one change of the register at a time
+	applying  sync.Mutex // one change of the register at a time
+	archiving sync.Mutex // held by Archive
+	// archiveStep is called between the steps of Archive; tests make it fail.
+	archiveStep func(string) error
 
 	changes atomic.Pointer[chan struct{}] // closed at the next change
 	work    chan spool.ID                 // submissions to examine
@@ -132,6 +138,9 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	}
 	if o.Queue <= 0 {
 		o.Queue = 1024
+	}
+	if o.Archives != nil {
+		o.Store = archive.StoreOver(o.Store, o.Archives)
 	}
 	g := &Gateway{
 		Options: o,

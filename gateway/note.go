@@ -19,8 +19,9 @@ type note struct {
 	First      *spool.ID `json:"first,omitempty"` // of a duplicate
 	Answer     *Answer   `json:"answer,omitempty"`
 	Answered   time.Time `json:"answered,omitzero"`
-	Reason     string    `json:"reason,omitempty"` // of an operator's move
-	Input      string    `json:"input,omitempty"`  // of a released one: SHA-256 of what was handed over
+	Reason     string    `json:"reason,omitempty"`  // of an operator's move
+	Input      string    `json:"input,omitempty"`   // of a released one: SHA-256 of what was handed over
+	Archive    string    `json:"archive,omitempty"` // its parts are in this archive (package archive reads that too)
 }
 
 // spare is a signature that came too late for its submission, or is over a
@@ -69,6 +70,8 @@ type journalRecord struct {
 	Reason     string      `json:"reason,omitempty"`
 	Reference  string      `json:"reference,omitempty"`
 	By         string      `json:"by,omitempty"`
+	Items      int64       `json:"items,omitempty"` // of an archive
+	Ids        string      `json:"ids,omitempty"`   // SHA-256 of them
 }
 
 // journal writes a record in the transaction of the change it tells of.

@@ -193,6 +193,12 @@ func TestRetain(t *testing.T) {
 	r := stage(t)
 	seen, unseen := put(r, gateway.Outgoing{Name: "S.txt", Content: strings.NewReader("s")}), put(r, gateway.Outgoing{Name: "U.txt", Content: strings.NewReader("u")})
 	r.Read("/outbox/S.txt")
+	gone := put(r, gateway.Outgoing{Name: "G.txt", Content: strings.NewReader("g")})
+	for _, name := range []string{"G.txt", "G.txt.p7s"} {
+		if err := r.Desk().Remove(r.Ctx(), "/outbox/"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
 	accept(r, "P.DBF.p7s", 1)
 	r.Upload("x.part", []byte("x"))
 	r.Advance(48 * time.Hour)
@@ -211,10 +217,13 @@ func TestRetain(t *testing.T) {
 	if got := r.Names("/inbox"); slices.Contains(got, "x.part") || !slices.Contains(got, "y.part") {
 		t.Errorf("%v", got)
 	}
-	for id, want := range map[spool.ID]spool.State{seen.ID: gateway.StateArchived, unseen.ID: gateway.StateAvailable} {
+	for id, want := range map[spool.ID]spool.State{seen.ID: gateway.StateArchived, gone.ID: gateway.StateArchived, unseen.ID: gateway.StateAvailable} {
 		if d, err := r.Gateway.Show(r.Ctx(), id); err != nil || d.Item.State != want {
 			t.Errorf("%s: %s %v", d.Item.Name, d.Item.State, err)
 		}
+	}
+	if k := r.Kinds(gone.ID); !slices.Equal(k, []string{"released", "acknowledged", "acknowledged", "archived"}) {
+		t.Errorf("%v", k)
 	}
 	if !r.Has("/archive/2026/03/04/S.txt") || !r.Has("/archive/2026/03/04/P.DBF.p7s.receipt1.json") {
 		t.Error("not in the archive")

@@ -49,7 +49,7 @@ var moves = map[spool.Queue]map[spool.State][]spool.State{
 		StateDead:     {StateAccepted},
 	},
 	Statements: {
-		StateAvailable:    {StateDelivered, StateAcknowledged, StateArchived},
+		StateAvailable:    {StateDelivered, StateAcknowledged},
 		StateDelivered:    {StateAcknowledged, StateArchived},
 		StateAcknowledged: {StateArchived},
 	},

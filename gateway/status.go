@@ -3,13 +3,16 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/client"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -207,6 +210,7 @@ func (d *desk) firstDay(ctx context.Context) (time.Time, error) {
 type archived struct {
 	File
 	content spool.Content
+	text    []byte // in the place of content: what is said of documents that are elsewhere
 }
 
 func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) {
@@ -216,6 +220,7 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 	}
 	var out []archived
 	used := map[string]bool{}
+	var offline []string // archives that are not here
 	err = d.g.Store.View(ctx, func(r spool.Reader) error {
 		for _, q := range []spool.Queue{Submissions, Statements} {
 			var after spool.ID
@@ -230,6 +235,12 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 						continue
 					}
 					parts, err := r.Parts(it.ID)
+					if errors.Is(err, archive.ErrOffline) {
+						if name := archive.Of(it); !slices.Contains(offline, name) {
+							offline = append(offline, name)
+						}
+						continue
+					}
 					if err != nil {
 						return err
 					}
@@ -242,7 +253,7 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 							name = p.Name + "." + strconv.Itoa(n)
 						}
 						used[name] = true
-						out = append(out, archived{File{Name: name, Size: p.Content.Size, ModTime: p.Added}, p.Content})
+						out = append(out, archived{File{Name: name, Size: p.Content.Size, ModTime: p.Added}, p.Content, nil})
 					}
 				}
 				if len(items) < 1000 {
@@ -252,7 +263,25 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 		}
 		return nil
 	})
+	for _, name := range offline {
+		out = append(out, d.elsewhere(name, from))
+	}
 	return out, err
+}
+
+// elsewhere is the file that a client finds where documents are in an archive that
+// is not on this machine now.
+func (d *desk) elsewhere(name string, day time.Time) archived {
+	entry := d.g.Register().ByID(d.origin.Client)
+	if entry == nil {
+		entry = &client.Entry{}
+	}
+	text := formats.Text{
+		UK: "Документи цього дня лежать в архіві " + name + ", який зараз не під'єднано. Вони збережені. Зверніться до казначейства.\r\n",
+		EN: "Documents of this day are in the archive " + name + ", which is not attached now. They are kept. Ask the treasury.\r\n",
+	}
+	body := encode(entry, text.In(d.g.language(entry)))
+	return archived{File: File{Name: "OFFLINE-" + name + ".txt", Size: int64(len(body)), ModTime: day}, text: body}
 }
 
 func (d *desk) archiveStat(ctx context.Context, rest string) (File, error) {
@@ -284,6 +313,9 @@ func (d *desk) archiveOpen(ctx context.Context, rest string) (Reading, error) {
 		return nil, err
 	}
 	for _, f := range files {
+		if f.Name == rest[i+1:] && f.text != nil {
+			return bytesReading{f.text, f.ModTime}, nil
+		}
 		if f.Name == rest[i+1:] {
 			return d.g.reading(ctx, f.content, f.ModTime, nil)
 		}

@@ -90,7 +90,11 @@ func journalVerify(c *call, args []string) error {
 	} else {
 		c.printJournal(r)
 	}
-	if err == nil && !r.OK() {
+	switch {
+	case err != nil || r.OK():
+	case r.OnlyAbsent():
+		err = verdict(exitUndecided)
+	default:
 		err = verdict(exitNo)
 	}
 	return err
@@ -110,8 +114,21 @@ func (c *call) printJournal(r *journal.Report) {
 	if r.More > 0 {
 		c.printf(c.t("... і ще %d\n", "... and %d more\n"), r.More)
 	}
+	for _, a := range r.Archives {
+		is := map[string]string{
+			"whole": c.t("цілий", "whole"), "absent": c.t("його тут немає", "not here"), "changed": c.t("ЗМІНЕНО", "CHANGED"),
+			"removed": c.t("вилучено назавжди", "removed for good"), "unfinished": c.t("цілий, перенесення триває", "whole, items still move there"),
+		}[a.Is]
+		if a.Reason != "" {
+			is += ": " + printable(a.Reason)
+		}
+		c.printf(c.t("%s: документів і виписок %d, %s\n", "%s: documents and statements %d, %s\n"), a.Name, a.Items, is)
+	}
 	if r.OK() {
 		c.printf("%s\n", c.t("Журнал цілий.", "The journal is whole."))
+	} else if r.OnlyAbsent() {
+		c.printf("\n%s\n", c.t("Усе, що тут є, сходиться; чого в архівах, яких тут немає, не доведено. Поверніть їхні файли й перевірте знову.",
+			"Everything that is here agrees; what is in the archives that are not here is not proved. Bring their files back and verify again."))
 	} else {
 		c.printf("\n%s\n", c.t("Журнал НЕ цілий. Нічого не змінюйте: збережіть копію каталогу стану для розслідування.",
 			"The journal is NOT whole. Change nothing: keep a copy of the state folder for whoever looks into it."))

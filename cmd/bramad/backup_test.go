@@ -64,7 +64,7 @@ log: {level: warn}
 	}
 
 	// Elsewhere: the configuration, the keys and the trust folder were kept by other means.
-	other := &site{t, filepath.Join(filepath.Dir(s.dir), "e")}
+	other := &site{t: t, dir: filepath.Join(filepath.Dir(s.dir), "e")}
 	if out, err := exec.Command("cp", "-a", s.dir, other.dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -109,10 +109,7 @@ log: {level: warn}
 	if code := p.stop(t); code != exitOK {
 		t.Errorf("exit code %d after SIGTERM\n%s", code, p.said())
 	}
-	for _, complaint := range l.complaints {
-		t.Error(complaint)
-	}
-	audit(t, l)
+	audit(t, l).tell(t)
 }
 
 func number(variable string, otherwise int) int {
@@ -159,6 +156,7 @@ type load struct {
 	all        map[string]*paper            // begun
 	answers    map[spool.ID]gateway.Outcome // of the processor, confirmed
 	statements map[string]spool.ID          // confirmed, by name
+	removed    map[string]bool              // from the outbox over SFTP; the folder keeps its copy
 	complaints []string
 
 	failing bool // its disk fails: refusals are right
@@ -169,6 +167,7 @@ func newLoad(s *site, seed uint64) *load {
 		s: s, seed: seed, ttl: "5s", head: s.signer("head"), acct: s.signer("accountant"),
 		ending: make(chan struct{}), papers: map[string]*paper{}, all: map[string]*paper{},
 		answers: map[spool.ID]gateway.Outcome{}, statements: map[string]spool.ID{},
+		removed: map[string]bool{},
 	}
 	l.addr.Store(new(string))
 	return l

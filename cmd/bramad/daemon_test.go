@@ -22,6 +22,7 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/brama-gateway/brama/cmd/bramad/internal/faulttest"
 	"github.com/brama-gateway/brama/crypto/cades"
 	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/keys"
@@ -57,8 +58,9 @@ func program(t testing.TB, name string) string {
 
 // site is a gateway's directory as bramactl init --demo makes it.
 type site struct {
-	t   testing.TB
-	dir string
+	t       testing.TB
+	dir     string
+	counter *faulttest.Counter // under which the daemon runs; nil: by itself
 }
 
 // newSite makes a gateway with the demo client.
@@ -76,7 +78,7 @@ func newSite(t testing.TB) *site {
 		}
 		os.RemoveAll(dir)
 	})
-	s := &site{t, filepath.Join(dir, "d")}
+	s := &site{t: t, dir: filepath.Join(dir, "d")}
 	if out, err := exec.Command(program(t, "bramactl"), "init", "--dir", s.dir, "--demo", "--listen", "127.0.0.1:0").CombinedOutput(); err != nil {
 		t.Fatalf("bramactl init: %v\n%s", err, out)
 	}
@@ -165,6 +167,7 @@ type process struct {
 	cmd   *exec.Cmd
 	addr  string        // of its SFTP entrance
 	ended chan struct{} // closed when it has gone
+	code  int           // that it ended with, -1 by a signal
 	err   error         // of its end
 
 	mu  sync.Mutex
@@ -197,7 +200,16 @@ func (s *site) spawn(change func(*exec.Cmd)) (p *process, ready <-chan string, e
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
+	var wait func() (int, error)
+	if s.counter == nil {
+		wait, err = launched(p.cmd)
+	} else {
+		var traced *faulttest.Program
+		if traced, err = faulttest.Start(p.cmd, s.counter); err == nil {
+			wait = traced.Wait
+		}
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	line := make(chan string, 1)
@@ -210,9 +222,17 @@ func (s *site) spawn(change func(*exec.Cmd)) (p *process, ready <-chan string, e
 		}
 		close(line)
 		io.Copy(io.Discard, r)
-		p.err = p.cmd.Wait()
+		p.code, p.err = wait()
 	}()
 	return p, line, nil
+}
+
+// launched starts a program, and gives what waits for its end.
+func launched(cmd *exec.Cmd) (wait func() (int, error), err error) {
+	return func() (int, error) {
+		err := cmd.Wait()
+		return cmd.ProcessState.ExitCode(), err
+	}, cmd.Start()
 }
 
 // start starts bramad and waits until it accepts.
@@ -260,7 +280,7 @@ func (p *process) wait(t testing.TB) int {
 		<-p.ended
 		t.Errorf("bramad did not end within 30s\n%s", p.said())
 	}
-	return p.cmd.ProcessState.ExitCode()
+	return p.code
 }
 
 // dial logs in as the demo client.

@@ -37,8 +37,9 @@ var layers = []struct {
 	{"gateway/trust", []string{"crypto"}},
 	{"gateway/journal", []string{"spool"}},
 	{"gateway/backup", []string{"gateway/journal", "spool/sqlite"}}, // of the embedded engine's files
+	{"gateway/archive", []string{"spool"}},
 	{"gateway/evidence", []string{"gateway/journal", "gateway/provider", "crypto", "spool"}},
-	{"gateway", []string{"gateway/evidence", "gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
+	{"gateway", []string{"gateway/archive", "gateway/evidence", "gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
 
 	// Entrances, exits and the operator's side know the core, never each other.
 	// Spool and formats lend them words: ids, errors, texts.
@@ -56,11 +57,12 @@ var layers = []struct {
 	// What opens a core: for bramad, and for bramactl when no daemon runs.
 	{"gateway/keys", []string{"crypto"}},
 	{"gateway/profiles", []string{"formats"}},
-	{"gateway/engine", []string{"gateway", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool", "spool/sqlite", "spool/postgres"}},
+	{"gateway/engine", []string{"gateway", "gateway/archive", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool", "spool/sqlite", "spool/postgres"}},
 	{"gateway/web", []string{"gateway/admin"}},
 
 	// Simulated peers, for tests and the demo.
 	{"gateway/gatewaytest", []string{""}},
+	{"gateway/simtest", []string{""}},
 	{"gateway/openapitest", nil},
 	{"gateway/provider/providertest", []string{"gateway/provider", "crypto"}},
 
@@ -81,9 +83,10 @@ var homes = []struct {
 	{"golang.org/x/crypto", []string{"crypto"}, "primitives that the standard library lacks"},
 	{"github.com/fsnotify/fsnotify", []string{"gateway/watch"}, "a hint that a watched folder changed"},
 	{"github.com/robfig/cron/v3", []string{"cmd/bramad", "gateway/config"}, "the schedule runs in bramad; config parses the expressions to refuse wrong ones"},
-	{"modernc.org/sqlite", []string{"spool/sqlite", "spool/sqlite/walfile"}, "the embedded engine and its file layer"},
+	{"modernc.org/sqlite", []string{"spool/sqlite", "spool/sqlite/capi", "spool/sqlite/walfile"}, "the embedded engine, its calls and its file layer"},
 	{"github.com/jackc/pgx/v5", []string{"spool/postgres"}, "the engine in PostgreSQL, and the server of its tests"},
-	{"modernc.org/libc", []string{"spool/sqlite/walfile"}, "what the embedded engine's VFS is written in"},
+	{"github.com/klauspost/compress/zstd", []string{"gateway/archive"}, "the frames of archives"},
+	{"modernc.org/libc", []string{"spool/sqlite/capi", "spool/sqlite/walfile"}, "what the embedded engine's calls and VFS are written in"},
 	{"golang.org/x/mod/sumdb", []string{"gateway/journal"}, "the Merkle tree and the signed notes of the journal"},
 	{"go.yaml.in/yaml/v3", []string{"gateway/strict", "gateway/client", "gateway/config", "gateway/openapitest", "formats/profile"}, "register entries and the configuration, through strict; format profiles; OpenAPI files in tests"},
 	{"github.com/jacoelho/xsd", []string{"formats/iso20022", "formats/kind", "formats/xmldoc"}, "XML Schema validation: of ISO 20022 messages; of the canonical XML that a kind describes and xmldoc reads"},
@@ -92,7 +95,7 @@ var homes = []struct {
 	{"golang.org/x/sys/cpu", []string{"crypto/gf2m"}, "which instructions the processor has"},
 	{"golang.org/x/sys", []string{"gateway/backup", "gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad", "cmd/brama-signer"}, "openat2 and renameat2, peer credentials, the space left on a disk, syncfs, sd_notify, no core file of a process with a PIN"},
 	{"github.com/miekg/pkcs11", []string{"cmd/brama-signer"}, "PKCS #11 modules are C libraries: the one binding, in the one program with cgo"},
-	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/provider", "gateway/web", "gateway/gatewaytest", "cmd"}, "the operator's log; the pure packages return, others log"},
+	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/provider", "gateway/web", "gateway/gatewaytest", "gateway/simtest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }
 
 // testHomes is what tests may import besides.
@@ -215,7 +218,7 @@ func violations(files []source) []string {
 // that they may use test packages (…test) and, above the core, whatever they need to
 // build a scene.
 func inner(s source, target string) string {
-	if below(target, "cmd") {
+	if below(target, "cmd") && !(s.test && forTests(target) && below(target, s.dir)) {
 		return "a command is imported by nobody"
 	}
 	if forTests(target) {
@@ -269,8 +272,8 @@ func standard(s source, name string) string {
 		return ""
 	case name == "os/exec" && s.dir != "cmd/bramactl":
 		return "the daemon runs no other program (DESIGN 2.8)"
-	case name == "unsafe" && s.dir != "gateway/socket" && s.dir != "cmd/brama-signer" && s.dir != "spool/sqlite/walfile":
-		return "only for SO_PEERGROUPS in gateway/socket, which x/sys does not wrap, for a PIN in brama-signer that can be wiped, and for SQLite's file methods in spool/sqlite/walfile"
+	case name == "unsafe" && s.dir != "gateway/socket" && s.dir != "cmd/brama-signer" && s.dir != "spool/sqlite/walfile" && s.dir != "spool/sqlite/capi":
+		return "only for SO_PEERGROUPS in gateway/socket, which x/sys does not wrap, for a PIN in brama-signer that can be wiped, and for SQLite's file methods and C interface in spool/sqlite/walfile and spool/sqlite/capi"
 	}
 	// formats/*/internal generators and tests of pure packages read files; they do not.
 	if (below(s.dir, "crypto") || below(s.dir, "formats") || below(s.dir, "gateway/client") || below(s.dir, "gateway/policy")) && slices.Contains(impure, name) && s.pkg != "main" {
@@ -369,13 +372,15 @@ func TestImportsAreJudged(t *testing.T) {
 		{"an entrance knows another", file("gateway/watch/x.go", "watch", module+"/gateway/sftpd"), "gateway/watch may import only"},
 		{"an entrance knows an engine", file("gateway/watch/x.go", "watch", module+"/spool/sqlite"), "gateway/watch may import only"},
 		{"a command is imported", file("gateway/x.go", "gateway", module+"/cmd/bramad"), "a command is imported by nobody"},
+		{"a command's own test helper", file("cmd/bramad/x_test.go", "main", module+"/cmd/bramad/internal/faulttest"), ""},
+		{"a command's test helper in the command", file("cmd/bramad/x.go", "main", module+"/cmd/bramad/internal/faulttest"), "a command is imported by nobody"},
 		{"test helpers in the product", file("gateway/x.go", "gateway", module+"/gateway/gatewaytest"), "a package for tests only"},
 		{"an unknown folder", file("misc/x.go", "misc", module+"/spool"), "no row in the table of layers"},
 		{"crypto has a package", file("crypto/x.go", "crypto", ""), "a folder without a Go package"},
 
 		{"sftp outside its home", file("gateway/x.go", "gateway", "github.com/pkg/sftp"), "its home is gateway/sftpd"},
 		{"a watcher outside its home", file("gateway/outbox/x.go", "outbox", "github.com/fsnotify/fsnotify"), "its home is gateway/watch"},
-		{"an SQL driver outside its home", file("spool/x.go", "spool", "modernc.org/sqlite"), "its home is spool/sqlite, spool/sqlite/walfile"},
+		{"an SQL driver outside its home", file("spool/x.go", "spool", "modernc.org/sqlite"), "its home is spool/sqlite, spool/sqlite/capi, spool/sqlite/walfile"},
 		{"log in formats", file("formats/x.go", "formats", "go.uber.org/zap"), "its home is"},
 		{"log in crypto", file("crypto/der/x.go", "der", "go.uber.org/zap/zapcore"), "its home is"},
 		{"log in the register", file("gateway/client/x.go", "client", "go.uber.org/zap"), "its home is"},

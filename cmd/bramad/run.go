@@ -97,12 +97,13 @@ type daemon struct {
 	notify  sdnotify.Notifier
 	started time.Time
 
-	live        atomic.Pointer[config.Config] // of the last reload: what may change is read here
-	rescheduled chan struct{}                 // live has another schedule
-	reloading   sync.Mutex                    // one reload at a time
-	closed      atomic.Pointer[gateway.DayReport]
-	backupFault atomic.Pointer[error]    // of the last scheduled backup
-	restart     atomic.Pointer[[]string] // keys that the file has changed and only a restart applies
+	live         atomic.Pointer[config.Config] // of the last reload: what may change is read here
+	rescheduled  chan struct{}                 // live has another schedule
+	reloading    sync.Mutex                    // one reload at a time
+	closed       atomic.Pointer[gateway.DayReport]
+	backupFault  atomic.Pointer[error]    // of the last scheduled backup
+	archiveFault atomic.Pointer[error]    // of the last scheduled run of archives
+	restart      atomic.Pointer[[]string] // keys that the file has changed and only a restart applies
 
 	*engine.Engine
 	journal *journal.Journal
@@ -407,6 +408,12 @@ func (d *daemon) describe(s *admin.Status) {
 		s.Warnings = append(s.Warnings, admin.Warning{Code: "BACKUP", Text: formats.Text{
 			UK: "Остання резервна копія не вдалася: " + (*err).Error(),
 			EN: "The last backup failed: " + (*err).Error(),
+		}})
+	}
+	if err := d.archiveFault.Load(); err != nil && *err != nil {
+		s.Warnings = append(s.Warnings, admin.Warning{Code: "ARCHIVE", Text: formats.Text{
+			UK: "Старі місяці не перенесено до архіву (документи лишаються у сховищі): " + (*err).Error(),
+			EN: "Old months were not put away (their documents stay in the store): " + (*err).Error(),
 		}})
 	}
 	if wrong := d.Profiles.Problems(); len(wrong) > 0 {

@@ -20,7 +20,7 @@ func validCron(spec string) error {
 }
 
 // schedule runs what has a schedule: deadlines of held submissions, retention,
-// the close of the day, new time-stamps over old evidence, and the journal's checkpoints. Times are Kyiv times. A run
+// the close of the day, archives, new time-stamps over old evidence, backups, and the journal's checkpoints. Times are Kyiv times. A run
 // that is still going when the next is due is not joined by a second. A reload with
 // another schedule begins all of them anew.
 func (d *daemon) schedule(ctx context.Context) error {
@@ -55,6 +55,7 @@ func (d *daemon) crontab(ctx context.Context) (*cron.Cron, error) {
 		{"daily close", at.DailyClose, d.closeDay},
 		{"evidence", at.Evidence, d.restamp},
 		{"checkpoints", at.Checkpoints, d.checkpoint},
+		{"archive", at.Archive, d.archive},
 		{"backup", at.Backup, d.backup},
 	} {
 		_, err := c.AddFunc(job.spec, func() {
@@ -76,6 +77,16 @@ func (d *daemon) retain(ctx context.Context) error {
 
 func (d *daemon) restamp(ctx context.Context) error {
 	return d.Core.Restamp(ctx, d.live.Load().Trust.TSA.Renew)
+}
+
+// archive puts old months away.
+func (d *daemon) archive(ctx context.Context) error {
+	a := d.live.Load().Archive
+	_, err := d.Core.Archive(ctx, gateway.Archiving{After: a.After, Size: int64(a.Size)})
+	if ctx.Err() == nil {
+		d.archiveFault.Store(&err)
+	}
+	return err
 }
 
 // backup takes a copy of the state, then removes those that are old enough.

@@ -39,6 +39,7 @@ type Config struct {
 	Provider  Provider  `yaml:"provider" doc:"What a crypto provider does in the gateway's place, beside the seal (docs/provider.md)."`
 	Decrypt   Decrypt   `yaml:"decrypt" doc:"The keys for documents that arrive encrypted to the gateway. Without any such documents are rejected. Keep old ones here as long as clients may still use them."`
 	Journal   Journal   `yaml:"journal" doc:"The journal, which cannot be changed without being found out."`
+	Archive   Archive   `yaml:"archive" doc:"Where the documents of old months go: into compressed, sealed files, in which they stay searchable and provable (docs/archive.md)."`
 	Backup    Backup    `yaml:"backup" doc:"Copies of the state, taken while the daemon works (docs/operator.md, Backup)."`
 	Trust     Trust     `yaml:"trust" doc:"Whose certificates are believed, and how it is found out whether they are revoked."`
 	Clients   Clients   `yaml:"clients" doc:"Watched folders of clients without SFTP."`
@@ -142,6 +143,13 @@ type Witness struct {
 	Key string `yaml:"key" doc:"Its public key, as bramactl journal witness prints it at its start."`
 }
 
+// Archive is where old documents go.
+type Archive struct {
+	Directory string        `yaml:"directory" path:"made" doc:"Folder of the archives. Empty: archive in the folder state, where backups have them too. Elsewhere they are yours to copy."`
+	After     time.Duration `yaml:"after" live:"yes" range:"0s..36600d" doc:"How long after its end a month is put away, by schedule.archive. Clients go on reading it in archive. 0s: never."`
+	Size      Size          `yaml:"size" live:"yes" range:"64KiB..1024GiB" doc:"A file that has become so large is ended, and the month goes on in the next."`
+}
+
 // Backup is where copies of the state go.
 type Backup struct {
 	Repository string        `yaml:"repository" live:"yes" path:"made" doc:"Folder of the repository, best on another machine's disk; schedule.backup says when. It gets clients' documents and the journal's private key: keep it for its owner alone. Empty: the daemon takes none; bramactl backup may."`
@@ -187,6 +195,7 @@ type Schedule struct {
 	Retention   string `yaml:"retention" live:"yes" cron:"yes" doc:"Put away what was kept long enough."`
 	DailyClose  string `yaml:"daily_close" live:"yes" cron:"yes" doc:"Close the day that ended last: count what came in and what is still open, into the journal and the log; give each client the list of its documents, and the signed root of the journal (bramactl reconcile)."`
 	Backup      string `yaml:"backup" live:"yes" cron:"yes" doc:"Take a copy of the state, where backup.repository names a place for it. What changed after the newest copy is lost with the disk of state."`
+	Archive     string `yaml:"archive" live:"yes" cron:"yes" doc:"Put months away that ended archive.after ago, and what came to its end since of those before."`
 	Evidence    string `yaml:"evidence" live:"yes" cron:"yes" doc:"Put a new time-stamp over stored evidence whose newest ends within trust.tsa.renew; only where trust.tsa.url names an authority."`
 	Checkpoints string `yaml:"checkpoints" live:"yes" cron:"yes" doc:"Sign a checkpoint of the journal."`
 }
@@ -226,8 +235,9 @@ func Default() *Config {
 			Stable:    500 * time.Millisecond,
 			Temporary: []string{".*", "*.part", "*.partial", "*.filepart", "*.tmp", "*.uploading", "~*", "*~"},
 		},
-		Backup: Backup{Keep: 35 * 24 * time.Hour},
-		Seal:   Seal{Key: "keys/seal.key", Certificate: "keys/seal.pem", Chain: []string{"keys/seal-ca.pem"}},
+		Archive: Archive{After: 400 * 24 * time.Hour, Size: 1 << 30},
+		Backup:  Backup{Keep: 35 * 24 * time.Hour},
+		Seal:    Seal{Key: "keys/seal.key", Certificate: "keys/seal.pem", Chain: []string{"keys/seal-ca.pem"}},
 		Trust: Trust{
 			Dir: "trust", Fetch: true, Refresh: time.Minute, Timeout: 10 * time.Second, Size: 64 << 20, Parallel: 4,
 			Retry: 10 * time.Second, AnswerAge: 8 * time.Minute, Ahead: 5 * time.Minute,
@@ -238,6 +248,7 @@ func Default() *Config {
 			Retention:   "30 3 * * *",
 			DailyClose:  "5 0 * * *",
 			Backup:      "17 * * * *",
+			Archive:     "10 4 * * *",
 			Evidence:    "40 4 * * 0",
 			Checkpoints: "@every 1m",
 		},

@@ -21,6 +21,7 @@ import (
 	"github.com/brama-gateway/brama/crypto/der"
 	"github.com/brama-gateway/brama/crypto/pki"
 	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/gateway/keys"
@@ -98,7 +99,7 @@ func open(ctx context.Context, cfg *config.Config, log *zap.Logger, sealless boo
 		Store: e.Store, Trust: believed, Freshness: fresh, Profiles: e.Profiles.Set, Seal: seal, Validate: validate, Keys: opening,
 		Now: time.Now, Rand: rand.Reader, Log: log,
 		JournalKey: func() (string, error) { return journal.PublicKey(journal.Folder(cfg.State)) },
-		Stamper:    stamper, StampDigest: digest,
+		Stamper:    stamper, StampDigest: digest, Archives: Archives(cfg),
 		Hold: set.Hold, Temporary: set.Temporary, Limits: set.Limits, Language: set.Language,
 	})
 	if err != nil {
@@ -142,6 +143,11 @@ func Evidence(cfg *config.Config, dir *trust.Dir, log *zap.Logger) (*trust.Fetch
 		Cache: cmp.Or(cfg.Trust.Cache, filepath.Join(cfg.State, "evidence")), Proxy: cfg.Trust.Proxy, Hosts: cfg.Trust.Hosts, Refresh: cfg.Trust.Refresh, Timeout: cfg.Trust.Timeout,
 		Size: int64(cfg.Trust.Size), Parallel: cfg.Trust.Parallel, Retry: cfg.Trust.Retry, Freshness: Freshness(cfg),
 	}, time.Now, log)
+}
+
+// Archives are the files of old documents of a configuration.
+func Archives(cfg *config.Config) *archive.Set {
+	return archive.NewSet(cmp.Or(cfg.Archive.Directory, filepath.Join(cfg.State, "archive")))
 }
 
 // Freshness is how old evidence may be.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/spool"
@@ -80,8 +81,37 @@ func OpenAny(ctx context.Context, cfg *config.Config) (Store, error) {
 	return s, nil
 }
 
-// OpenReading opens the store of a configuration for reading.
+// OpenReading opens the store of a configuration for reading, with its archives.
 func OpenReading(ctx context.Context, cfg *config.Config) (Reading, error) {
+	r, err := openReading(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &reading{archive.Over(r, Archives(cfg)), r}, nil
+}
+
+// reading is a store and its archives.
+type reading struct {
+	*archive.Reading
+	store Reading
+}
+
+func (r *reading) Close() error {
+	r.Set().Close()
+	return r.store.Close()
+}
+
+// Integrity looks for damage in the store, then in the archives.
+func (r *reading) Integrity(ctx context.Context, deep bool) ([]spool.Problem, error) {
+	problems, err := r.store.Integrity(ctx, deep)
+	if err != nil {
+		return problems, err
+	}
+	more, err := r.Check(ctx, deep)
+	return append(problems, more...), err
+}
+
+func openReading(ctx context.Context, cfg *config.Config) (Reading, error) {
 	if Embedded(cfg) {
 		r, err := sqlite.OpenReading(cfg.State)
 		if err != nil {

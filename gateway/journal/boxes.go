@@ -95,7 +95,7 @@ func (v *verifying) posts(posts []spool.Post, parts []spool.Part) {
 // in a box. What went out encrypted is another file than the one that was hashed.
 func (v *verifying) statements(r spool.Reader, seen map[spool.ID]string) error {
 	for _, p := range v.released {
-		if _, ok := seen[p.item]; !ok || p.sum == "" || strings.HasSuffix(p.name, ".p7e") {
+		if _, ok := seen[p.item]; !ok || v.away[p.item] || p.sum == "" || strings.HasSuffix(p.name, ".p7e") {
 			continue
 		}
 		if err := v.ctx.Err(); err != nil {

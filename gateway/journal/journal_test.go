@@ -167,8 +167,21 @@ func TestProofBits(t *testing.T) {
 			}
 		}
 	}
-	other := newSite(t)
+	// Nor does a key that has seen the right checkpoint believe one that is like it.
 	p, err := journal.ParseProof(text)
+	s.ok(err)
+	if _, err := p.CheckReceipt(key, body); err != nil {
+		t.Error(err)
+	}
+	for i := range p.Checkpoint {
+		p.Checkpoint[i] ^= 1
+		if _, err := p.CheckReceipt(key, body); err == nil {
+			t.Fatalf("byte %d of the checkpoint changed: still a proof", i)
+		}
+		p.Checkpoint[i] ^= 1
+	}
+	other := newSite(t)
+	p, err = journal.ParseProof(text)
 	s.ok(err)
 	if _, err := p.Check(other.key()); err == nil {
 		t.Error("another journal's key")

@@ -85,7 +85,10 @@ type record struct {
 	Receipt string   `json:"receipt"` // SHA-256 of the JSON of the receipt that names this row
 	Other   spool.ID `json:"other"`
 	Name    string   `json:"name"`   // of a part or a post
-	SHA256  string   `json:"sha256"` // of the part that came in or went out
+	SHA256  string   `json:"sha256"` // of the part that came in or went out, or of an archive's file
+	Items   int64    `json:"items"`  // of an archive
+	Ids     string   `json:"ids"`    // SHA-256 of their ids
+	Reason  string   `json:"reason"`
 }
 
 func readRecord(e spool.Event) (record, error) {
@@ -149,16 +152,16 @@ func ParseProof(b []byte) (*Proof, error) {
 		return nil, errProof
 	}
 	head, checkpoint, ok := bytes.Cut(b, []byte("\n\n"))
-	lines := strings.Split(string(head), "\n")
-	if !ok || len(lines) < 3 || len(lines) > 3+64 || lines[0] != proofHead {
+	lines := bytes.Split(head, []byte("\n"))
+	if !ok || len(lines) < 3 || len(lines) > 3+64 || string(lines[0]) != proofHead {
 		return nil, errProof
 	}
-	extra, ok1 := strings.CutPrefix(lines[1], "extra ")
-	index, ok2 := strings.CutPrefix(lines[2], "index ")
-	if !ok1 || !ok2 {
+	extra, ok1 := bytes.CutPrefix(lines[1], []byte("extra "))
+	index, ok2 := bytes.CutPrefix(lines[2], []byte("index "))
+	if !ok1 || !ok2 || bytes.IndexByte(extra, '\r') >= 0 { // one spelling: a decoder passes over it
 		return nil, errProof
 	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(extra)
+	raw, err := strictBase64.AppendDecode(nil, extra)
 	if err != nil {
 		return nil, errProof
 	}
@@ -166,17 +169,30 @@ func ParseProof(b []byte) (*Proof, error) {
 	if p.Row, err = parseRow(raw); err != nil {
 		return nil, err
 	}
-	if index != strconv.FormatInt(p.Row.Seq-1, 10) || p.Row.Seq < 1 {
+	if string(index) != strconv.FormatInt(p.Row.Seq-1, 10) || p.Row.Seq < 1 {
 		return nil, errProof
 	}
-	for _, line := range lines[3:] {
-		h, err := tlog.ParseHash(line)
-		if err != nil || h.String() != line { // one spelling
+	if len(lines) > 3 {
+		p.Hashes = make(tlog.RecordProof, len(lines)-3)
+	}
+	for i, line := range lines[3:] {
+		if p.Hashes[i], ok = parseHash(line); !ok {
 			return nil, errProof
 		}
-		p.Hashes = append(p.Hashes, h)
 	}
 	return p, nil
+}
+
+var strictBase64 = base64.StdEncoding.Strict()
+
+// parseHash reads a hash of a tree in its one spelling.
+func parseHash(line []byte) (h tlog.Hash, ok bool) {
+	var room [tlog.HashSize + 1]byte // what 44 digits may hold at most
+	if len(line) != base64.StdEncoding.EncodedLen(tlog.HashSize) {
+		return h, false
+	}
+	n, err := strictBase64.Decode(room[:], line)
+	return tlog.Hash(room[:tlog.HashSize]), err == nil && n == tlog.HashSize
 }
 
 // Check proves the row: the checkpoint is signed with the journal's key, and the

@@ -46,6 +46,9 @@ const (
 	DocumentChanged   Sort = "DOCUMENT-CHANGED"   // a document or signature has bytes of which no row tells
 	StatementChanged  Sort = "STATEMENT-CHANGED"  // a statement is missing or is not the one that was released
 	PostChanged       Sort = "POST-CHANGED"       // a file in a client's box has no bytes, or marks of which no row tells
+	ArchiveAbsent     Sort = "ARCHIVE-ABSENT"     // an archive is not where it is looked for: what is in it is not proved
+	ArchiveChanged    Sort = "ARCHIVE-CHANGED"    // an archive is not the file that was written, or has not the items that left the store
+	ArchiveUnknown    Sort = "ARCHIVE-UNKNOWN"    // items are said to be in an archive of which no row tells
 	FolderUnknown     Sort = "FOLDER-UNKNOWN"     // a file in a client's folder that was never released
 	FolderChanged     Sort = "FOLDER-CHANGED"     // a file in a client's folder has other bytes than were released
 )
@@ -72,6 +75,7 @@ type Report struct {
 	Statements  int64      `json:"statements"`
 	Posts       int64      `json:"posts"` // files in boxes
 	Files       int64      `json:"files"` // files in clients' folders
+	Archives    []Archive  `json:"archives,omitempty"`
 	Findings    []Finding  `json:"findings"`
 	More        int        `json:"moreFindings,omitempty"` // counted and not listed
 }
@@ -152,6 +156,10 @@ type verifying struct {
 	states  map[spool.ID]told
 	papers  []paper
 
+	archives map[string]*archive
+	in       map[spool.ID]string // the archive of an item that is in one
+	away     map[spool.ID]bool   // items whose archive is not there to be looked into
+
 	released []paper
 	bytes    map[bytesOf]bool
 	from     map[spool.ID][]spool.ID // items whose parts went over to an item
@@ -230,6 +238,7 @@ func (v *verifying) checkpoints(path string, copies []Copy) error {
 func (v *verifying) read(r spool.Reader) error {
 	v.states = map[spool.ID]told{}
 	v.bytes, v.from, v.acts = map[bytesOf]bool{}, map[spool.ID][]spool.ID{}, map[act]bool{}
+	v.archives, v.in, v.away = map[string]*archive{}, map[spool.ID]string{}, map[spool.ID]bool{}
 	next := 0
 	for after := int64(0); ; {
 		rows, err := r.Events(after, page)
@@ -328,6 +337,7 @@ func (v *verifying) tell(e spool.Event) {
 		return
 	}
 	if e.Item == 0 {
+		v.noteArchive(e, rec)
 		return
 	}
 	v.note(e, rec)
@@ -395,6 +405,9 @@ func (v *verifying) ends(next int) {
 
 // spool holds items and receipts against the rows.
 func (v *verifying) spool(r spool.Reader) error {
+	if err := v.openArchives(); err != nil {
+		return err
+	}
 	seen := map[spool.ID]string{} // labels
 	for after := spool.ID(0); ; {
 		items, err := r.Items(spool.Query{After: after, Limit: page})
@@ -411,16 +424,11 @@ func (v *verifying) spool(r spool.Reader) error {
 			after = it.ID
 			v.report.Items++
 			seen[it.ID] = it.Label
-			parts, err := r.Parts(it.ID)
-			if err != nil {
-				return err
+			if v.archived(it) {
+				if err := v.papersOf(r, it.ID); err != nil {
+					return err
+				}
 			}
-			v.documents(parts)
-			posts, err := r.Posts(spool.PostQuery{Item: it.ID, Gone: true})
-			if err != nil {
-				return err
-			}
-			v.posts(posts, parts)
 			t, ok := v.states[it.ID]
 			switch {
 			case !ok || t.row == 0:
@@ -435,9 +443,10 @@ func (v *verifying) spool(r spool.Reader) error {
 			v.report.add(ItemMissing, t.row, id, "it is gone, its last row says %s", t.state)
 		}
 	}
+	v.closeArchives()
 	for _, p := range v.papers {
 		label, ok := seen[p.item]
-		if !ok {
+		if !ok || v.away[p.item] {
 			continue
 		}
 		if err := v.receipt(r, p, label); err != nil {
@@ -445,6 +454,27 @@ func (v *verifying) spool(r spool.Reader) error {
 		}
 	}
 	return v.statements(r, seen)
+}
+
+// papersOf holds the parts and posts of an item against the rows. An archive that
+// cannot give what it should is a finding, not the end.
+func (v *verifying) papersOf(r spool.Reader, id spool.ID) error {
+	parts, err := r.Parts(id)
+	if a := v.archives[v.in[id]]; err != nil && a != nil && v.ctx.Err() == nil {
+		v.report.add(ArchiveChanged, a.row, id, "%v", err)
+		v.away[id] = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.documents(parts)
+	posts, err := r.Posts(spool.PostQuery{Item: id, Gone: true})
+	if err != nil {
+		return err
+	}
+	v.posts(posts, parts)
+	return nil
 }
 
 func (v *verifying) receipt(r spool.Reader, p paper, label string) error {

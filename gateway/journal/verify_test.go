@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/gatewaytest"
 	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool/sqlite"
 )
@@ -61,6 +63,12 @@ func makePast(t *testing.T) *past {
 	_, err := s.Gateway.PutStatement(s.Ctx(), "demo", gateway.Outgoing{Name: "S.txt", Content: bytes.NewReader([]byte("x"))})
 	s.ok(err)
 	s.Read("/outbox/S.txt")
+	another := gatewaytest.Entry()
+	another.ID = "another"
+	s.Apply(another)
+	s.Client = another.ID
+	s.Send("P77.DBF.p7s", s.Signed(s.DBF(771, 1)))
+	s.Client = "demo"
 	s.sign()
 	p.early = rest()
 	work(4, 4)
@@ -68,7 +76,7 @@ func makePast(t *testing.T) *past {
 	p.copy, err = os.ReadFile(filepath.Join(s.copy, "checkpoints"))
 	s.ok(err)
 	r, err := p.verify(p.dir, journal.Copy{Name: "copy", Text: p.copy})
-	if err != nil || !r.OK() || r.Checkpoints != 9 || r.Copies != 9 || r.Items != 9 || r.Receipts != 12 {
+	if err != nil || !r.OK() || r.Checkpoints != 9 || r.Copies != 9 || r.Items != 10 || r.Receipts != 13 {
 		t.Fatalf("%+v %v", r, err)
 	}
 
@@ -127,7 +135,7 @@ func sqlDo(t *testing.T, dir string, texts ...string) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if n, _ := res.RowsAffected(); n == 0 {
+		if n, _ := res.RowsAffected(); n == 0 && strings.Fields(text)[1] != "TABLE" {
 			t.Fatalf("%s: changed nothing", text)
 		}
 	}
@@ -224,6 +232,11 @@ func TestManipulations(t *testing.T) {
 			sqlDo(t, dir, `UPDATE event SET seq = -1 WHERE seq = 4`, `UPDATE event SET seq = 4 WHERE seq = 5`, `UPDATE event SET seq = 5 WHERE seq = -1`)
 			return dir
 		}},
+		{name: "two rows exchanged, with hashes made anew", want: []journal.Sort{journal.CheckpointRoot}, spoil: func(t *testing.T, dir string) string {
+			sqlDo(t, dir, `UPDATE event SET seq = -1 WHERE seq = 4`, `UPDATE event SET seq = 4 WHERE seq = 5`, `UPDATE event SET seq = 5 WHERE seq = -1`)
+			rehash(t, dir)
+			return dir
+		}},
 		{name: "the tail cut", want: []journal.Sort{journal.RowsCut, journal.ItemState}, spoil: func(t *testing.T, dir string) string {
 			sqlDo(t, dir, `DELETE FROM event WHERE seq > (SELECT max(seq) FROM event) - 3`)
 			return dir
@@ -239,6 +252,14 @@ func TestManipulations(t *testing.T) {
 		}},
 		{name: "an older snapshot", copy: true, want: []journal.Sort{journal.CheckpointUnknown, journal.RowsCut}, spoil: func(t *testing.T, dir string) string {
 			return copyState(t, p.early)
+		}},
+		{name: "checkpoints of an older snapshot", copy: true, want: []journal.Sort{journal.CheckpointUnknown}, spoil: func(t *testing.T, dir string) string {
+			older, err := os.ReadFile(in(p.early, "checkpoints"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			edit(t, in(dir, "checkpoints"), func([]byte) []byte { return older })
+			return dir
 		}},
 		{name: "a fork", copy: true, want: []journal.Sort{journal.CheckpointRoot}, spoil: func(t *testing.T, dir string) string {
 			return copyState(t, p.other)
@@ -297,6 +318,14 @@ func TestManipulations(t *testing.T) {
 		}},
 		{name: "another receipt", want: []journal.Sort{journal.ReceiptChanged}, spoil: func(t *testing.T, dir string) string {
 			sqlDo(t, dir, `UPDATE part SET content = (SELECT content FROM part WHERE name = 'P03.DBF.p7s.receipt1.json') WHERE name = 'P01.DBF.p7s.receipt1.json'`)
+			return dir
+		}},
+		{name: "receipts of two clients exchanged, with seals, texts and proofs", want: []journal.Sort{journal.ReceiptChanged, journal.ProofInvalid}, spoil: func(t *testing.T, dir string) string {
+			sqlDo(t, dir,
+				`CREATE TABLE aside AS SELECT substr(name, 12) AS paper, content, name LIKE 'P01%' AS ours FROM part WHERE name LIKE 'P01.DBF.p7s.receipt1%' OR name LIKE 'P77.DBF.p7s.receipt1%'`,
+				`UPDATE part SET content = (SELECT content FROM aside WHERE paper = substr(name, 12) AND ours = (name NOT LIKE 'P01%'))
+					WHERE name LIKE 'P01.DBF.p7s.receipt1%' OR name LIKE 'P77.DBF.p7s.receipt1%'`,
+				`DROP TABLE aside`)
 			return dir
 		}},
 		{name: "a receipt gone", want: []journal.Sort{journal.ReceiptChanged}, spoil: func(t *testing.T, dir string) string {

@@ -23,23 +23,45 @@ type Load struct {
 
 	ids  spool.IDs
 	next atomic.Uint64
+	once sync.Once
+	run  uint64 // tells runs apart
 }
 
 const record = 300 // bytes of a journal record, about what the gateway writes
 
-// document makes bytes that no other document has.
-func (l *Load) document() (n uint64, p []byte) {
-	n = l.next.Add(1)
-	p = make([]byte, l.Size)
+// document makes bytes that no other document has, of this run or another.
+func (l *Load) document(n uint64) []byte {
+	l.once.Do(func() { l.run = uint64(time.Now().UnixNano()) })
+	p := make([]byte, l.Size)
 	binary.BigEndian.PutUint64(p, n)
-	binary.BigEndian.PutUint64(p[8:], uint64(time.Now().UnixNano()))
-	return n, p
+	binary.BigEndian.PutUint64(p[8:], l.run)
+	return p
+}
+
+// keysOf are what the n-th document is recognised by.
+func keysOf(sha256sum string) [2]spool.Key {
+	sum := sha256.Sum256([]byte(sha256sum))
+	return [2]spool.Key{spool.Key(sum[:16]), spool.Key(sum[16:])}
+}
+
+// Seen looks for one key of each of some documents of those that were taken.
+func (l *Load) Seen(ctx context.Context, among []uint64) error {
+	return l.Store.View(ctx, func(r spool.Reader) error {
+		for _, n := range among {
+			sum := sha256.Sum256(l.document(n))
+			if _, found, err := r.Seen(keysOf(hex.EncodeToString(sum[:]))[0]); err != nil || !found {
+				return errors.Join(err, fmt.Errorf("document %d: seen: %v", n, found))
+			}
+		}
+		return nil
+	})
 }
 
 // Accept takes one document: a draft is written and finished; item, part with
 // its content, two keys of what was seen and a journal record are one change.
 func (l *Load) Accept(ctx context.Context) error {
-	n, p := l.document()
+	n := l.next.Add(1)
+	p := l.document(n)
 	d, err := l.Store.NewDraft(ctx, int64(l.Size))
 	if err != nil {
 		return err
@@ -70,8 +92,7 @@ func (l *Load) accept(tx spool.Tx, n uint64, c spool.Content) error {
 	if err := tx.AddPart(id, name, "container", c, now); err != nil {
 		return err
 	}
-	sum := sha256.Sum256([]byte(c.SHA256))
-	for _, key := range []spool.Key{spool.Key(sum[:16]), spool.Key(sum[16:])} {
+	for _, key := range keysOf(c.SHA256) {
 		if _, err := tx.See(key, id); err != nil {
 			return err
 		}
@@ -84,15 +105,16 @@ func (l *Load) journal(tx spool.Tx, id spool.ID, at time.Time, kind string) erro
 	return err
 }
 
-// Fill stores n documents in changes of a thousand: the state is that of an
+// Fill stores n documents in changes of at most so many: the state is that of an
 // accepted one if unfinished, else that of an answered one.
-func (l *Load) Fill(ctx context.Context, n int, state spool.State) error {
+func (l *Load) Fill(ctx context.Context, n, change int, state spool.State) error {
 	for n > 0 {
-		m := min(n, 1000)
+		m := min(n, change)
 		n -= m
 		err := l.Store.Update(ctx, func(tx spool.Tx) error {
 			for range m {
-				i, p := l.document()
+				i := l.next.Add(1)
+				p := l.document(i)
 				sum := sha256.Sum256(p)
 				if err := l.accept(stated{tx, state}, i, spool.Content{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(p)), Inline: p}); err != nil {
 					return err

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/capi"
 )
 
 // maxInline bounds the bytes a caller may hand over in memory, whatever InlineMax is.
@@ -249,7 +249,7 @@ func (t *tx) hold(c spool.Content) (int64, error) {
 func (t *tx) held(sum []byte, want int64) (int64, error) {
 	var id, size int64
 	err := t.s.row(`SELECT id, size FROM content WHERE sha256 = ?`, []any{sum}, &id, &size)
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, capi.ErrNoRows) {
 		return 0, fmt.Errorf("its bytes are not here: %w", spool.ErrNotFound)
 	}
 	if err != nil {

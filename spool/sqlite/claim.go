@@ -1,12 +1,12 @@
 package sqlite
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"math"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/capi"
 )
 
 // line puts the owner of a ripe item in line. served of a new row is that of
@@ -149,21 +149,21 @@ func (t *tx) pick(c spool.Claim, skip *int) (spool.Item, bool, error) {
 		var owner string
 		var priority int
 		err := t.s.row(sqlTurn, []any{string(c.Queue), string(c.From), *skip}, &owner, &priority)
-		if errors.Is(err, sql.ErrNoRows) {
+		if errors.Is(err, capi.ErrNoRows) {
 			return spool.Item{}, false, nil
 		}
 		if err != nil {
 			return spool.Item{}, false, err
 		}
-		st, err := t.s.stmt(sqlPick)
-		if err != nil {
-			return spool.Item{}, false, err
-		}
-		it, err := scanItem(st.QueryRow(string(c.Queue), string(c.From), owner, priority, stamp(c.Now)).Scan)
+		var it spool.Item
+		err = t.s.one(sqlPick, []any{string(c.Queue), string(c.From), owner, priority, stamp(c.Now)}, func(scan func(...any) error) (err error) {
+			it, err = scanItem(scan)
+			return err
+		})
 		if err == nil {
 			return it, true, nil
 		}
-		if !errors.Is(err, sql.ErrNoRows) {
+		if !errors.Is(err, capi.ErrNoRows) {
 			return spool.Item{}, false, err
 		}
 		var one int
@@ -171,7 +171,7 @@ func (t *tx) pick(c spool.Claim, skip *int) (spool.Item, bool, error) {
 		switch {
 		case err == nil:
 			*skip++ // the clock has stepped back: leave it in line
-		case errors.Is(err, sql.ErrNoRows):
+		case errors.Is(err, capi.ErrNoRows):
 			delete(t.store.lined, turnKey{c.Queue, c.From, owner, priority})
 			if _, err := t.exec(`UPDATE turn SET idle = 1 WHERE queue = ? AND state = ? AND owner = ? AND priority = ?`,
 				string(c.Queue), string(c.From), owner, priority); err != nil {

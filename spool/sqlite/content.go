@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/capi"
 )
 
 // files keeps the files beside the database, and knows which of them a draft or
@@ -303,7 +303,7 @@ func (s *Store) Open(ctx context.Context, sum string) (spool.Blob, error) {
 	err = s.View(ctx, func(r spool.Reader) error {
 		return r.(*reader).s.row(`SELECT size, bytes IS NOT NULL, bytes FROM content WHERE sha256 = ?`, []any{raw}, &size, &inline, &mem)
 	})
-	if err != nil && (size < 0 || !errors.Is(err, sql.ErrNoRows)) {
+	if err != nil && (size < 0 || !errors.Is(err, capi.ErrNoRows)) {
 		return nil, fmt.Errorf("content: %w", told(err))
 	}
 	if inline {
@@ -353,7 +353,7 @@ func (s *Store) sweepRows(ctx context.Context) (removed int, err error) {
 			for _, id := range loose {
 				var mem bool
 				err := t.s.row(`DELETE FROM content WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM part WHERE content = ?1) RETURNING bytes IS NOT NULL`, []any{id}, &mem)
-				if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				if err != nil && !errors.Is(err, capi.ErrNoRows) {
 					return t.fault(err)
 				}
 				if mem {
@@ -378,7 +378,7 @@ func (s *Store) sweepRows(ctx context.Context) (removed int, err error) {
 func (s *Store) sweepFiles(ctx context.Context) (removed int, err error) {
 	// A connection of its own: it asks while it holds the lock on the files, and
 	// must not wait there for a View that waits for that lock.
-	c, err := dial(ctx, s.database(), onlyReads)
+	c, err := dial(s.database(), onlyReads)
 	if err != nil {
 		return 0, err
 	}
@@ -416,7 +416,7 @@ func (f *files) sweep(ctx context.Context, c *session, name, sum string, raw []b
 	}
 	var one int
 	err := c.row(`SELECT 1 FROM content WHERE sha256 = ?`, []any{raw}, &one)
-	if !errors.Is(err, sql.ErrNoRows) {
+	if !errors.Is(err, capi.ErrNoRows) {
 		return false, err
 	}
 	// That the row is gone must be on the disk first.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,24 +47,32 @@ func TestBesideTheDisk(t *testing.T) {
 	empty := load("empty")
 	var full *spooltest.Load
 	if stored > 0 {
-		full = load("full")
 		begun := time.Now()
-		full.Size = number("BRAMA_BENCH_SIZE", size)
-		if err := full.Fill(t.Context(), stored, "processed"); err != nil {
+		name := filepath.Join(dir, "full")
+		full = &spooltest.Load{Clients: 500, Size: number("BRAMA_BENCH_SIZE", size)}
+		fillNew(t, full, name, stored, "processed")
+		st, err := os.Stat(filepath.Join(name, Database))
+		if err != nil {
 			t.Fatal(err)
 		}
-		var bytes int64
-		if st, err := os.Stat(filepath.Join(dir, "full", "spool.db")); err == nil {
-			bytes = st.Size()
+		t.Logf("stored %d documents of %d bytes in %.0f s: %d bytes of the database each", stored, full.Size, time.Since(begun).Seconds(), st.Size()/int64(stored))
+		for _, e := range space(t, name) {
+			t.Logf("%-40s %6.1f bytes a document, pages %2.0f%% full", e.name, float64(e.bytes)/float64(stored), 100*e.full)
 		}
-		t.Logf("stored %d documents of %d bytes in %.0f s: %d bytes of the database each", stored, full.Size, time.Since(begun).Seconds(), bytes/int64(stored))
-		full.Size = size
+		begun = time.Now()
+		full.Store = open(t, Options{Dir: name})
+		t.Logf("opened in %.2f s", time.Since(begun).Seconds())
 	}
 	type line struct {
 		name string
 		run  func() (float64, error)
 		rate []float64
 		cpu  []float64 // microseconds of processor time each
+	}
+	answer := func(l *spooltest.Load) func() (float64, error) {
+		return func() (float64, error) {
+			return spooltest.Rate(8, during, func() (int, error) { return l.Process(t.Context(), 64) })
+		}
 	}
 	accept := func(l *spooltest.Load, producers int) func() (float64, error) {
 		return func() (float64, error) {
@@ -73,14 +82,26 @@ func TestBesideTheDisk(t *testing.T) {
 	lines := []*line{
 		{name: "disk: group append, 64 producers", run: func() (float64, error) { return disk.GroupAppend(64, size, during) }},
 		{name: "accept, 64 producers", run: accept(empty, 64)},
-		{name: "claim + answer by 64, 8 workers", run: func() (float64, error) {
-			return spooltest.Rate(8, during, func() (int, error) { return empty.Process(t.Context(), 64) })
-		}},
+		{name: "claim + answer by 64, 8 workers", run: answer(empty)},
 		{name: "disk: one file, 1 producer", run: func() (float64, error) { return disk.OneFile(size, during) }},
 		{name: "accept, 1 producer", run: accept(empty, 1)},
 	}
 	if full != nil {
-		lines = append(lines, &line{name: "accept, 64 producers, full", run: accept(full, 64)}, &line{name: "accept, 1 producer, full", run: accept(full, 1)})
+		documents := full.Size
+		lines = append(lines,
+			&line{name: "accept, 64 producers, full", run: func() (float64, error) { full.Size = size; return accept(full, 64)() }},
+			&line{name: "accept, 1 producer, full", run: accept(full, 1)},
+			&line{name: "claim + answer, full", run: answer(full)},
+			&line{name: "duplicate check, full", run: func() (float64, error) {
+				full.Size = documents // the keys of those that were stored first
+				return spooltest.Rate(1, during, func() (int, error) {
+					some := make([]uint64, 100)
+					for i := range some {
+						some[i] = 1 + rand.Uint64N(uint64(stored))
+					}
+					return len(some), full.Seen(t.Context(), some)
+				})
+			}})
 	}
 	for range rounds {
 		for _, l := range lines {
@@ -113,8 +134,38 @@ func TestBesideTheDisk(t *testing.T) {
 	if full != nil {
 		b.WriteString(ratio(fmt.Sprintf("64 producers, %d stored, to empty", stored), lines[5], lines[1], "0.7"))
 		b.WriteString(ratio(fmt.Sprintf("one producer, %d stored, to empty", stored), lines[6], lines[4], "0.7"))
+		b.WriteString(ratio(fmt.Sprintf("claim + answer, %d stored, to empty", stored), lines[7], lines[2], "0.7"))
 	}
 	t.Logf("\n%s", b.String())
+}
+
+// An extent is what a table or an index takes of the database.
+type extent struct {
+	name  string
+	bytes int64
+	full  float64 // how full its pages are
+}
+
+// space asks SQLite for all extents, the largest first.
+func space(t *testing.T, dir string) (all []extent) {
+	t.Helper()
+	s, err := dial(filepath.Join(dir, Database), onlyReads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	err = s.rows(`SELECT name, SUM(pgsize) AS size, SUM(pgsize) - SUM(unused) FROM dbstat GROUP BY name HAVING size > 1000000 ORDER BY size DESC`, nil, func(scan func(...any) error) error {
+		var e extent
+		var used int64
+		err := scan(&e.name, &e.bytes, &used)
+		e.full = float64(used) / float64(e.bytes)
+		all = append(all, e)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func number(name string, otherwise int) int {

@@ -2,13 +2,13 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/brama-gateway/brama/spool"
 	"github.com/brama-gateway/brama/spool/internal/tables"
+	"github.com/brama-gateway/brama/spool/sqlite/capi"
 )
 
 // What package spool/migrate needs to move a store to another engine and back.
@@ -99,7 +99,7 @@ func (s *Store) Mark(ctx context.Context, name, word string) error {
 func (s *Store) Marked(ctx context.Context, name string) (word string, err error) {
 	err = s.View(ctx, func(r spool.Reader) error {
 		err := r.(*reader).s.row(`SELECT value FROM meta WHERE key = ?`, []any{name}, &word)
-		if errors.Is(err, sql.ErrNoRows) {
+		if errors.Is(err, capi.ErrNoRows) {
 			err = nil
 		}
 		return err

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"cmp"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/capi"
 )
 
 // never is the zero time.Time as the tables hold it.
@@ -56,11 +56,11 @@ func (r *reader) Item(id spool.ID) (spool.Item, error) {
 	if err := r.live(); err != nil {
 		return spool.Item{}, err
 	}
-	st, err := r.s.stmt(`SELECT ` + itemColumns + ` FROM item WHERE id = ?`)
-	if err != nil {
-		return spool.Item{}, err
-	}
-	it, err := scanItem(st.QueryRow(int64(id)).Scan)
+	var it spool.Item
+	err := r.s.one(`SELECT `+itemColumns+` FROM item WHERE id = ?`, []any{int64(id)}, func(scan func(...any) error) (err error) {
+		it, err = scanItem(scan)
+		return err
+	})
 	if err != nil {
 		return spool.Item{}, fmt.Errorf("item %s: %w", id, told(err))
 	}
@@ -261,11 +261,11 @@ func (r *reader) Part(id spool.ID, name string) (spool.Part, error) {
 	if err := r.live(); err != nil {
 		return spool.Part{}, err
 	}
-	st, err := r.s.stmt(`SELECT ` + partColumns + ` WHERE p.item = ? AND p.name = ?`)
-	if err != nil {
-		return spool.Part{}, err
-	}
-	p, err := scanPart(st.QueryRow(int64(id), name).Scan)
+	var p spool.Part
+	err := r.s.one(`SELECT `+partColumns+` WHERE p.item = ? AND p.name = ?`, []any{int64(id), name}, func(scan func(...any) error) (err error) {
+		p, err = scanPart(scan)
+		return err
+	})
 	if err != nil {
 		return spool.Part{}, fmt.Errorf("part of %s: %w", id, told(err))
 	}
@@ -308,7 +308,7 @@ func (r *reader) Seen(key spool.Key) (spool.ID, bool, error) {
 	}
 	var id int64
 	err := r.s.row(`SELECT item FROM seen WHERE key = ?`, []any{key[:]}, &id)
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, capi.ErrNoRows) {
 		return 0, false, nil
 	}
 	if err != nil {
@@ -332,11 +332,11 @@ func (r *reader) Post(owner, box, name string) (spool.Post, error) {
 	if err := r.live(); err != nil {
 		return spool.Post{}, err
 	}
-	st, err := r.s.stmt(`SELECT ` + postColumns + ` FROM post WHERE owner = ? AND box = ? AND name = ?`)
-	if err != nil {
-		return spool.Post{}, err
-	}
-	p, err := scanPost(st.QueryRow(owner, box, name).Scan)
+	var p spool.Post
+	err := r.s.one(`SELECT `+postColumns+` FROM post WHERE owner = ? AND box = ? AND name = ?`, []any{owner, box, name}, func(scan func(...any) error) (err error) {
+		p, err = scanPost(scan)
+		return err
+	})
 	if err != nil {
 		return spool.Post{}, fmt.Errorf("post: %w", told(err))
 	}

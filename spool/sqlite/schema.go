@@ -1,11 +1,11 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/brama-gateway/brama/spool/sqlite/capi"
 )
 
 // migrations[i] brings a store from schema version i to i+1. A step that was
@@ -141,16 +141,12 @@ DELETE FROM turn WHERE NOT EXISTS (SELECT 1 FROM claimed c WHERE c.queue = turn.
 var ErrVersion = errors.New("written by a newer release")
 
 // migrate brings the schema to the newest version, each step in a transaction of its own.
-func migrate(ctx context.Context, c *sql.Conn) error {
-	if _, err := c.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`); err != nil {
+func migrate(s *session) error {
+	if _, err := s.exec(`CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`); err != nil {
 		return fmt.Errorf("schema: %w", err)
 	}
-	var word string
-	err := c.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'schema_version'`).Scan(&word)
-	if errors.Is(err, sql.ErrNoRows) {
-		word, err = "0", nil
-	}
-	if err != nil {
+	word := "0"
+	if err := s.row(`SELECT value FROM meta WHERE key = 'schema_version'`, nil, &word); err != nil && !errors.Is(err, capi.ErrNoRows) {
 		return fmt.Errorf("schema version: %w", err)
 	}
 	version, err := strconv.Atoi(word)
@@ -161,22 +157,27 @@ func migrate(ctx context.Context, c *sql.Conn) error {
 		return fmt.Errorf("schema version %d, this release knows %d: %w", version, len(migrations), ErrVersion)
 	}
 	for ; version < len(migrations); version++ {
-		tx, err := c.BeginTx(ctx, nil)
-		if err != nil {
-			return fmt.Errorf("schema: %w", err)
-		}
-		_, err = tx.ExecContext(ctx, migrations[version])
-		if err == nil {
-			_, err = tx.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('schema_version', ?)
-				ON CONFLICT (key) DO UPDATE SET value = excluded.value`, strconv.Itoa(version+1))
-		}
-		if err != nil {
-			tx.Rollback()
-			return fmt.Errorf("schema step %d: %w", version+1, err)
-		}
-		if err := tx.Commit(); err != nil {
+		if err := s.migrateTo(version + 1); err != nil {
 			return fmt.Errorf("schema step %d: %w", version+1, err)
 		}
 	}
 	return nil
+}
+
+func (s *session) migrateTo(version int) error {
+	if _, err := s.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := s.conn.Script(migrations[version-1])
+	if err == nil {
+		_, err = s.exec(`INSERT INTO meta (key, value) VALUES ('schema_version', ?)
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value`, strconv.Itoa(version))
+	}
+	if err == nil {
+		_, err = s.exec("COMMIT")
+	}
+	if err != nil {
+		s.exec("ROLLBACK")
+	}
+	return err
 }

@@ -1,29 +1,25 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
 
-	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
 
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/sqlite/capi"
 	"github.com/brama-gateway/brama/spool/sqlite/walfile"
 )
 
 // A session is one connection with its prepared statements. It is used by one
-// goroutine at a time. Its calls carry no context: a statement is short, and one
-// that was interrupted in the middle of a group would take the others with it.
+// goroutine at a time.
 type session struct {
 	file  string // of the database, absolute
-	db    *sql.DB
-	conn  *sql.Conn
-	ready map[string]*sql.Stmt
+	conn  *capi.Conn
+	ready map[string]*capi.Stmt
 
 	writes int // statements run that may have written
 }
@@ -37,84 +33,78 @@ const (
 	carrier // of pages from the WAL into the database
 )
 
-func dial(ctx context.Context, file string, what purpose) (*session, error) {
-	q := url.Values{}
-	add := func(s string) { q.Add("_pragma", s) }
-	add("busy_timeout(10000)")
-	add("foreign_keys(1)")
-	add("trusted_schema(0)")
+// settings are the pragmas of a session besides those that all have.
+var settings = map[purpose]string{
+	onlyReads: `PRAGMA query_only = 1`,
+	// Checkpoints are run by the store, which sees their errors.
+	carrier: `PRAGMA synchronous = full; PRAGMA wal_autocheckpoint = 0`,
+	writer: `PRAGMA journal_mode = wal; PRAGMA synchronous = full; PRAGMA wal_autocheckpoint = 0;
+		PRAGMA cache_size = -65536; PRAGMA temp_store = memory`,
+}
+
+func dial(file string, what purpose) (*session, error) {
+	mode, vfs := "ro", ""
 	switch what {
-	case onlyReads:
-		q.Set("mode", "ro")
-		add("query_only(1)")
 	case carrier:
-		q.Set("mode", "rw")
-		add("synchronous(full)")
-		add("wal_autocheckpoint(0)")
+		mode = "rw"
 	case writer:
+		mode, vfs = "rwc", walfile.Name
+		capi.Configure()
 		if err := walfile.Register(); err != nil {
 			return nil, err
 		}
-		q.Set("mode", "rwc")
-		q.Set("vfs", walfile.Name)
-		add("journal_mode(wal)")
-		add("synchronous(full)")
-		add("cache_size(-65536)")
-		add("temp_store(memory)")
-		// Checkpoints are run by the store, which sees their errors.
-		add("wal_autocheckpoint(0)")
 	}
 	// An absolute path written as a URI: '?', '#' and '%' in folder names are escaped.
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
 	}
-	u := url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}
-	db, err := sql.Open("sqlite", u.String())
+	u := url.URL{Scheme: "file", Path: abs, RawQuery: "mode=" + mode}
+	conn, err := capi.Open(u.String(), vfs)
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1)
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		db.Close()
+	s := &session{file: abs, conn: conn, ready: map[string]*capi.Stmt{}}
+	if err := conn.Script(`PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = 1; PRAGMA trusted_schema = 0; ` + settings[what]); err != nil {
+		conn.Close()
 		return nil, err
 	}
-	return &session{file: abs, db: db, conn: conn, ready: map[string]*sql.Stmt{}}, nil
+	return s, nil
 }
 
 func (s *session) close() error {
 	for _, st := range s.ready {
 		st.Close()
 	}
-	s.conn.Close()
-	return s.db.Close()
+	return s.conn.Close()
 }
 
-func (s *session) stmt(text string) (*sql.Stmt, error) {
-	if st := s.ready[text]; st != nil {
-		return st, nil
+// with calls f with the prepared statement.
+func (s *session) with(text string, f func(*capi.Stmt) error) error {
+	st := s.ready[text]
+	if st != nil && !st.Busy() {
+		return f(st)
 	}
-	st, err := s.conn.PrepareContext(context.Background(), text)
+	fresh, err := s.conn.Prepare(text)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.ready[text] = st
-	return st, nil
+	if st != nil { // the same is in the middle of its rows
+		defer fresh.Close()
+	} else {
+		s.ready[text] = fresh
+	}
+	return f(fresh)
 }
 
 // exec runs a statement and says how many rows it changed.
-func (s *session) exec(text string, args ...any) (int64, error) {
+func (s *session) exec(text string, args ...any) (n int64, err error) {
 	s.writes++
-	st, err := s.stmt(text)
-	if err != nil {
-		return 0, err
-	}
-	res, err := st.Exec(args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
+	err = s.with(text, func(st *capi.Stmt) error {
+		n, err = st.Exec(args)
+		return err
+	})
+	return n, err
 }
 
 // count counts a statement that returns rows of what it changes.
@@ -124,41 +114,32 @@ func (s *session) count(text string) {
 	}
 }
 
-// row reads one row; sql.ErrNoRows if there is none.
+// row reads one row; capi.ErrNoRows if there is none.
 func (s *session) row(text string, args []any, into ...any) error {
+	return s.one(text, args, func(scan func(...any) error) error { return scan(into...) })
+}
+
+// one calls each for the first row; capi.ErrNoRows if there is none.
+func (s *session) one(text string, args []any, each func(scan func(...any) error) error) error {
 	s.count(text)
-	st, err := s.stmt(text)
-	if err != nil {
-		return err
-	}
-	return st.QueryRow(args...).Scan(into...)
+	return s.with(text, func(st *capi.Stmt) error {
+		return st.Row(args, func(st *capi.Stmt) error { return each(st.Scan) })
+	})
 }
 
 // rows calls each for every row.
 func (s *session) rows(text string, args []any, each func(scan func(...any) error) error) error {
 	s.count(text)
-	st, err := s.stmt(text)
-	if err != nil {
-		return err
-	}
-	rows, err := st.Query(args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := each(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return s.with(text, func(st *capi.Stmt) error {
+		return st.Each(args, func(st *capi.Stmt) error { return each(st.Scan) })
+	})
 }
 
-// code is the extended result code of an error of the driver, 0 for another error.
+// code is the extended result code of an error of SQLite, 0 for another error.
 func code(err error) int {
-	var e *driver.Error
+	var e *capi.Error
 	if errors.As(err, &e) {
-		return e.Code()
+		return e.Code
 	}
 	return 0
 }
@@ -171,12 +152,12 @@ func foreign(err error) bool { return code(err) == codes.SQLITE_CONSTRAINT_FOREI
 
 func full(err error) bool { return code(err)&0xff == codes.SQLITE_FULL }
 
-// told turns an error of the driver into one of the contract's where there is one.
+// told turns an error of SQLite into one of the contract's where there is one.
 func told(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, sql.ErrNoRows):
+	case errors.Is(err, capi.ErrNoRows):
 		return spool.ErrNotFound
 	case full(err):
 		return fmt.Errorf("%w: %w", spool.ErrFull, err)
@@ -187,7 +168,7 @@ func told(err error) error {
 // demand reads a pragma back: a setting that did not take would silently cost durability.
 func (s *session) demand(pragma, want string) error {
 	var got string
-	if err := s.conn.QueryRowContext(context.Background(), "PRAGMA "+pragma).Scan(&got); err != nil {
+	if err := s.row("PRAGMA "+pragma, nil, &got); err != nil {
 		return fmt.Errorf("pragma %s: %w", pragma, err)
 	}
 	if got != want {

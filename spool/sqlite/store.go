@@ -156,7 +156,7 @@ func seize(name string) (*os.File, error) {
 
 func (s *Store) start(ctx context.Context) error {
 	var err error
-	if s.write, err = dial(ctx, s.database(), writer); err != nil {
+	if s.write, err = dial(s.database(), writer); err != nil {
 		return err
 	}
 	for _, p := range [][2]string{{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}} {
@@ -164,7 +164,7 @@ func (s *Store) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := migrate(ctx, s.write.conn); err != nil {
+	if err := migrate(s.write); err != nil {
 		return err
 	}
 	if err := s.remember(); err != nil {
@@ -177,7 +177,7 @@ func (s *Store) start(ctx context.Context) error {
 	if s.wal = walfile.Of(s.write.file); s.wal == nil {
 		return errors.New("the WAL is not open by the VFS of ours")
 	}
-	if s.home, err = dial(ctx, s.database(), carrier); err != nil {
+	if s.home, err = dial(s.database(), carrier); err != nil {
 		return err
 	}
 	if err := s.home.demand("synchronous", "2"); err != nil {
@@ -319,7 +319,7 @@ func (s *Store) reader() (*session, error) {
 	case c := <-s.readers:
 		return c, nil
 	default:
-		return dial(context.Background(), s.database(), onlyReads)
+		return dial(s.database(), onlyReads)
 	}
 }
 

@@ -115,9 +115,28 @@ func (s *Server) begin() error {
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 // URL is how to connect, as the owner of the database.
-func (s *Server) URL() string {
+func (s *Server) URL() string { return s.DatabaseURL("postgres") }
+
+// DatabaseURL is how to connect to another database of the server.
+func (s *Server) DatabaseURL(name string) string {
 	q := url.Values{"host": {s.dir}, "user": {"brama"}}
-	return "postgres:///postgres?" + q.Encode()
+	return "postgres:///" + name + "?" + q.Encode()
+}
+
+// Copy makes a database that is as another one is now, in place of one of its name.
+// Nobody may be connected to the other one; who is to this one is cut off.
+func (s *Server) Copy(ctx context.Context, name, from string) error {
+	c, err := pgx.Connect(ctx, s.URL())
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx)
+	id, model := pgx.Identifier{name}.Sanitize(), pgx.Identifier{from}.Sanitize()
+	if _, err := c.Exec(ctx, "DROP DATABASE IF EXISTS "+id+" WITH (FORCE)"); err != nil {
+		return err
+	}
+	_, err = c.Exec(ctx, "CREATE DATABASE "+id+" TEMPLATE "+model)
+	return err
 }
 
 // Schema is a name that nobody has had.
