@@ -92,7 +92,15 @@ SEED    ?= 1
 mutants: ## MUTANTS (2000000) damaged documents of every layout through the readers, from SEED on: no panic, no second, no 64 MiB
 	BRAMA_MUTANTS=$(MUTANTS) BRAMA_MUTANTS_SEED=$(SEED) go test -count=1 -timeout 6h -run '^TestMutants$$' -v ./formats/profile
 
-.PHONY: simulate
+.PHONY: simulate simulate-engines
 
 simulate: ## BRAMA_SIM_HISTORIES (1000000) random histories of the core beside a model, from BRAMA_SIM_SEED (1) on; BRAMA_SIM_WORKERS at once
 	BRAMA_SIM_HISTORIES=$${BRAMA_SIM_HISTORIES:-1000000} GOGC=$${GOGC:-800} go test -count=1 -timeout 12h -run '^TestSimulate$$' -v ./gateway/simtest
+
+simulate-engines: ## the same over SQLite (BRAMA_SIM_ENGINES, 2000) and PostgreSQL (a tenth; Debian: postgresql)
+	BRAMA_SIM_ENGINES=$${BRAMA_SIM_ENGINES:-2000} go test -count=1 -timeout 12h -run '^TestSimulateEngines$$' -v ./gateway/simtest
+
+.PHONY: bench-journal
+
+bench-journal: ## append of a row with the checkpoint of each minute, and the check of a proof, cold and warm
+	go test -count=1 -run '^$$' -bench 'Append|ProofCheck|ProofParts' -benchtime 1s ./gateway/journal

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 )
 
 // Due finds what nobody works on: submissions that were taken and not examined
-// (all of them after a restart), holds whose deadline has passed, and leases
-// that ran out. Each step may be repeated.
+// (all of them after a restart), or could not be settled, holds whose deadline has
+// passed, and leases that ran out. Each step may be repeated.
 func (g *Gateway) Due(ctx context.Context) error {
 	now := g.Now() // the spool keeps microseconds: what is due just now is due
 	var examine, over []spool.ID
@@ -50,6 +51,15 @@ func (g *Gateway) Due(ctx context.Context) error {
 		g.enqueue(id)
 	}
 	g.wakeLarge()
+	g.mu.Lock()
+	again := g.again
+	g.again = map[spool.ID]bool{}
+	g.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(again)) {
+		if !g.enqueue(id) {
+			g.later(id)
+		}
+	}
 	if err := g.feed(ctx); err != nil {
 		return err
 	}

@@ -93,6 +93,7 @@ type Gateway struct {
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
 	missed   bool                // something did not fit into work
+	again    map[spool.ID]bool   // could not be settled, and have to be examined again
 	recheck  bool                // everything held has to be examined again
 	checked  spool.ID            // ... and was, up to this one
 	residue  map[fileKey]residue // taken a short while ago
@@ -149,6 +150,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		backlog: map[client.ID]int{},
 		work:    make(chan spool.ID, o.Queue),
 		queued:  map[spool.ID]bool{},
+		again:   map[spool.ID]bool{},
 		sought:  map[spool.ID]time.Time{},
 		large:   newLarge(),
 		recheck: true, // trust may have changed while nobody ran

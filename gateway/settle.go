@@ -41,12 +41,32 @@ func (g *Gateway) process(ctx context.Context, id spool.ID) error {
 		if errors.Is(err, spool.ErrConflict) {
 			continue // a part came in, or the same document was accepted, meanwhile
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, spool.ErrNotFound) && !errors.Is(err, errSealAway) {
-			g.Log.Error("submission not settled; it will be tried again", zap.Stringer("submission", id), zap.Error(err))
+		if err != nil && ctx.Err() == nil && !errors.Is(err, spool.ErrNotFound) {
+			g.later(id)
+			if !errors.Is(err, errSealAway) {
+				g.Log.Error("submission not settled; it will be tried again", zap.Stringer("submission", id), zap.Error(err))
+			}
 		}
 		return err
 	}
-	return nil // tick comes back to it
+	g.later(id)
+	return nil
+}
+
+// maxLater is how many submissions are remembered to be examined again one by one.
+const maxLater = 10_000
+
+// later has a submission examined again with what is due next. The store tells of
+// one that is received, but not that something held was to be examined before its
+// deadline.
+func (g *Gateway) later(id spool.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.again) < maxLater {
+		g.again[id] = true
+	} else {
+		g.recheck, g.checked = true, 0
+	}
 }
 
 // guarded keeps a fault in making a receipt from ending the daemon: the

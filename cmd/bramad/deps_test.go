@@ -36,7 +36,7 @@ var layers = []struct {
 	{"gateway/config", []string{"gateway/strict"}},
 	{"gateway/trust", []string{"crypto"}},
 	{"gateway/journal", []string{"spool"}},
-	{"gateway/backup", []string{"gateway/journal", "spool/sqlite"}}, // of the embedded engine's files
+	{"gateway/backup", []string{"gateway/archive", "gateway/journal", "spool/sqlite"}}, // of the embedded engine's files
 	{"gateway/archive", []string{"spool"}},
 	{"gateway/evidence", []string{"gateway/journal", "gateway/provider", "crypto", "spool"}},
 	{"gateway", []string{"gateway/archive", "gateway/evidence", "gateway/policy", "gateway/client", "gateway/trust", "gateway/journal", "formats", "crypto", "spool"}},
@@ -57,7 +57,7 @@ var layers = []struct {
 	// What opens a core: for bramad, and for bramactl when no daemon runs.
 	{"gateway/keys", []string{"crypto"}},
 	{"gateway/profiles", []string{"formats"}},
-	{"gateway/engine", []string{"gateway", "gateway/archive", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool", "spool/sqlite", "spool/postgres"}},
+	{"gateway/engine", []string{"gateway", "gateway/archive", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool", "spool/sqlite", "spool/postgres", "spool/migrate"}},
 	{"gateway/web", []string{"gateway/admin"}},
 
 	// Simulated peers, for tests and the demo.

@@ -292,3 +292,37 @@ func TestMake(t *testing.T) {
 		t.Errorf("of a newer release: %v", err)
 	}
 }
+
+// An archive is read whole once; what a copy has of it stays good when the file is
+// damaged later, and another file under its name is taken anew.
+func TestArchives(t *testing.T) {
+	s := newSite(t)
+	path := filepath.Join(s.state, "archive", "archive-2026-01-1.brama")
+	s.ok(os.Mkdir(filepath.Dir(path), 0o700))
+	good := bytes.Repeat([]byte("0123456789abcdef"), 50_000)
+	write := func(b []byte) { s.ok(os.WriteFile(path, b, 0o600)) }
+	restored := func(r *backup.Repository) []byte {
+		dir := filepath.Join(t.TempDir(), "state")
+		_, err := r.Restore(s.Ctx(), time.Time{}, dir)
+		s.ok(err)
+		b, err := os.ReadFile(filepath.Join(dir, "archive", filepath.Base(path)))
+		s.ok(err)
+		return b
+	}
+	write(good)
+	s.take(start)
+	bad := bytes.Clone(good)
+	bad[1000] ^= 1
+	write(bad)
+	r, _, _ := s.take(start.Add(time.Hour))
+	if !bytes.Equal(restored(r), good) {
+		t.Error("the copy has the damage")
+	}
+	for i, other := range [][]byte{append(bytes.Clone(good[:len(good)-1]), '!'), good[:len(good)-1], nil} {
+		write(other)
+		r, _, _ = s.take(start.Add(time.Duration(2+i) * time.Hour))
+		if !bytes.Equal(restored(r), other) {
+			t.Errorf("%d: another file is not in the copy", i)
+		}
+	}
+}
