@@ -49,7 +49,7 @@ func (f *found) tell(t *testing.T) {
 
 // audit opens the store of a daemon that has ended and holds it against what the
 // peers were told.
-func audit(t *testing.T, l *load) *found {
+func audit(t testing.TB, l *load) *found {
 	t.Helper()
 	cfg, err := config.Load(l.s.path("brama.yaml"))
 	if err != nil {
@@ -60,7 +60,7 @@ func audit(t *testing.T, l *load) *found {
 		t.Fatal(err)
 	}
 	defer e.Store.Close()
-	a := &auditor{T: t, load: l, e: e, parts: map[spool.ID]map[string]spool.Part{}, receipts: map[spool.ID]map[int]gateway.Receipt{}}
+	a := &auditor{TB: t, load: l, e: e, parts: map[spool.ID]map[string]spool.Part{}, receipts: map[spool.ID]map[int]gateway.Receipt{}}
 	anchors, err := keys.Certificates(l.s.path("keys", "seal-ca.pem"))
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +76,7 @@ func audit(t *testing.T, l *load) *found {
 	a.answers()
 	a.documents()
 	a.statementsWhole()
+	a.fetched()
 	a.mirror()
 	a.unexplained = append(a.unexplained, l.complaints...)
 	return &a.found
@@ -99,7 +100,7 @@ func (a *auditor) figure(format string, args ...any) {
 
 // auditor is what the store holds.
 type auditor struct {
-	*testing.T
+	testing.TB
 	found
 	load    *load
 	e       *engine.Engine
@@ -272,22 +273,7 @@ func (a *auditor) journal() {
 
 // proofs: the journal is whole, and every receipt has its proof.
 func (a *auditor) proofs() {
-	dir := journal.Folder(a.load.s.path("state"))
-	text, err := journal.PublicKey(dir)
-	if err != nil {
-		a.Fatal(err)
-	}
-	key, err := journal.ParseKey(text)
-	if err != nil {
-		a.Fatal(err)
-	}
-	r, err := journal.Verify(a.Context(), dir, a.e.Store, key)
-	if err != nil {
-		a.Fatal(err)
-	}
-	for _, f := range r.Findings {
-		a.oddf("journal: %+v", f)
-	}
+	r := a.verified()
 	for item, parts := range a.parts {
 		for name := range parts {
 			base, ok := strings.CutSuffix(name, ".json")
@@ -300,6 +286,27 @@ func (a *auditor) proofs() {
 		}
 	}
 	a.figure("journal: %d rows, %d signed, %d checkpoints, %d receipts", r.Rows, r.Signed, r.Checkpoints, r.Receipts)
+}
+
+// verified: the journal is whole.
+func (a *auditor) verified(copies ...journal.Copy) *journal.Report {
+	dir := journal.Folder(a.load.s.path("state"))
+	text, err := journal.PublicKey(dir)
+	if err != nil {
+		a.Fatal(err)
+	}
+	key, err := journal.ParseKey(text)
+	if err != nil {
+		a.Fatal(err)
+	}
+	r, err := journal.Verify(a.Context(), dir, a.e.Store, key, copies...)
+	if err != nil {
+		a.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		a.oddf("journal: %+v", f)
+	}
+	return r
 }
 
 // answers: every submission has one receipt 1, one receipt 2 if the processor has
@@ -477,6 +484,19 @@ func (a *auditor) statementsWhole() {
 	}
 	if len(names) != len(a.load.statements) {
 		a.doubledf("%d statements, %d confirmed", len(names), len(a.load.statements))
+	}
+}
+
+// fetched: what the client has read in its boxes is there, and has not changed.
+func (a *auditor) fetched() {
+	is := map[string]string{}
+	for _, p := range a.posts {
+		is[p.Box+"/"+p.Name] = a.parts[p.Item][p.Part].Content.SHA256
+	}
+	for name, sum := range a.load.seen {
+		if is[name] != sum {
+			a.lostf("%s was fetched as %s and is %q", name, sum, is[name])
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/disktest"
 )
 
 // TestCrash kills bramad at random moments, with both entrances, the processor
@@ -122,11 +123,15 @@ func number(variable string, otherwise int) int {
 
 // paper is a document and what its sender knows of it.
 type paper struct {
-	name    string // of the document
-	sum     string // SHA-256 of it
-	refused bool   // lacks a signature
-	files   []sent
-	resent  int // how often a file of it was sent again
+	name     string // of the document
+	sum      string // SHA-256 of it
+	large    bool   // its content is a file
+	refused  bool   // lacks a signature
+	folder   bool   // goes through the watched folder
+	ending   string // of its files' names until they are renamed; empty: they are not
+	files    []sent
+	answered int // how many of its files were answered OK, sent one after the other
+	resent   int // how often a file of it was sent again
 }
 
 // sent is one file of a submission.
@@ -156,17 +161,47 @@ type load struct {
 	all        map[string]*paper            // begun
 	answers    map[spool.ID]gateway.Outcome // of the processor, confirmed
 	statements map[string]spool.ID          // confirmed, by name
+	seen       map[string]string            // SHA-256 of what was fetched from a box, by box and name
+	copied     int64                        // bytes of the copy of the checkpoints
 	removed    map[string]bool              // from the outbox over SFTP; the folder keeps its copy
 	complaints []string
 
-	failing bool // its disk fails: refusals are right
+	failing bool          // its disk fails: refusals are right
+	given   chan struct{} // closed: given up, there will be no daemon again
+
+	position func() disktest.Position // of the disk; nil: it is not recorded
+	notes    []note                   // what the peers were told, when it is recorded
+}
+
+// A note is something that a peer did or was told, and where the disk was then.
+type note struct {
+	at    disktest.Position
+	large bool // about a large document
+	apply func(*load)
+}
+
+// note writes down what somebody was told. With a disk that is recorded it can be
+// told to another load again.
+func (l *load) note(apply func(*load)) { l.noteOf(nil, apply) }
+
+func (l *load) noteOf(p *paper, apply func(*load)) {
+	var at disktest.Position
+	if l.position != nil {
+		at = l.position()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	apply(l)
+	if l.position != nil {
+		l.notes = append(l.notes, note{at, p != nil && p.large, apply})
+	}
 }
 
 func newLoad(s *site, seed uint64) *load {
 	l := &load{
 		s: s, seed: seed, ttl: "5s", head: s.signer("head"), acct: s.signer("accountant"),
 		ending: make(chan struct{}), papers: map[string]*paper{}, all: map[string]*paper{},
-		answers: map[spool.ID]gateway.Outcome{}, statements: map[string]spool.ID{},
+		answers: map[spool.ID]gateway.Outcome{}, statements: map[string]spool.ID{}, seen: map[string]string{}, given: make(chan struct{}),
 		removed: map[string]bool{},
 	}
 	l.addr.Store(new(string))
@@ -241,7 +276,13 @@ func (l *load) drain() time.Duration {
 		if open == 0 {
 			break
 		}
-		if time.Since(begun) > 4*time.Minute {
+		late := time.Since(begun) > 4*time.Minute
+		select {
+		case <-l.given:
+			late = true
+		default:
+		}
+		if late {
 			t.Errorf("not drained: %v", c)
 			break
 		}
@@ -303,10 +344,10 @@ func (l *load) over() bool {
 }
 
 // paper makes a document that nobody has sent yet, and its signatures.
-func (l *load) paper(r *rand.Rand) *paper {
+func (l *load) paper(r *rand.Rand, folder bool) *paper {
 	n := int(l.number.Add(1))
 	now := time.Now()
-	p := &paper{}
+	p := &paper{folder: folder, ending: []string{"", "", "", ".part", ".filepart", ".tmp"}[r.IntN(6)]}
 	signers := []cades.Signer{l.head, l.acct}
 	var doc []byte
 	switch n % 6 {
@@ -315,6 +356,7 @@ func (l *load) paper(r *rand.Rand) *paper {
 	case 1: // small, in the database
 		p.name, doc, signers = fmt.Sprintf("scan%06d.pdf", n), sample.PDF(fmt.Sprintf("contract %d", n)), signers[:1]
 	case 2: // large, in a file
+		p.large = true
 		p.name, doc, signers = fmt.Sprintf("big%06d.pdf", n), sample.PDF(fmt.Sprintf("contract %d ", n)+strings.Repeat("lorem ipsum ", 6000+r.IntN(20000))), signers[:1]
 	default:
 		p.name, doc = fmt.Sprintf("pain%06d.xml", n), sample.Pain001(fmt.Sprintf("C%d", n), now, sample.Orders(sample.DemoPayer(), now, n*10, 1+r.IntN(3)))
@@ -338,17 +380,20 @@ func (l *load) paper(r *rand.Rand) *paper {
 	if r.IntN(3) == 0 { // the signatures first
 		slices.Reverse(p.files)
 	}
+	begun := *p
+	l.note(func(l *load) {
+		p := begun
+		l.all[p.sum] = &p
+	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all[p.sum] = p
-	return p
+	return l.all[p.sum]
 }
 
 // done writes down that every file of a submission was answered OK.
 func (l *load) done(p *paper) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.papers[p.sum] = p
+	sum := p.sum
+	l.noteOf(p, func(l *load) { l.papers[sum] = l.all[sum] })
 }
 
 // sftp is a client that uploads, one file after the other.
@@ -360,45 +405,63 @@ func (l *load) sftp(r *rand.Rand) {
 		}
 	}()
 	for !l.over() {
-		p := l.paper(r)
-		ending := []string{"", "", "", ".part", ".filepart", ".tmp"}[r.IntN(6)]
-		for i, tries := 0, 0; i < len(p.files); {
-			f := p.files[i]
-			if c == nil {
-				c = l.connect()
-			}
-			var err error
-			if ending != "" {
-				err = upload(c, f, ending, tries > 0)
-			} else {
-				err = put(c, "/inbox/"+f.name, f.content)
-			}
-			if err == nil {
-				i++
-				continue
-			}
-			tries++
-			p.resent++
-			var status *sftp.StatusError
-			if errors.As(err, &status) && status.FxCode() != sftp.ErrSSHFxConnectionLost {
-				l.refused("%s, try %d: %v", f.name, tries, err)
-				time.Sleep(50 * time.Millisecond)
-			}
-			if tries > 1000 {
-				l.complain("%s: given up: %v", f.name, err)
-				return
-			}
-			if f.name == p.name {
-				i = 0 // a document by itself would wait for signatures: they come again too
-			}
-			c.Close()
-			c = nil
+		p := l.paper(r, false)
+		if !l.send(&c, p, false) {
+			return
 		}
 		l.done(p)
 	}
 }
 
-// connect waits for the daemon.
+// send uploads the files of a submission that were not answered yet; again is a
+// client that was cut off while it did.
+func (l *load) send(conn **sftp.Client, p *paper, again bool) bool {
+	tries := 0
+	repeat := func() {
+		tries++
+		p.resent++
+		if p.answered < len(p.files) && p.files[p.answered].name == p.name {
+			p.answered = 0 // a document by itself would wait for signatures: they come again too
+		}
+	}
+	if again {
+		repeat()
+	}
+	for p.answered < len(p.files) {
+		f := p.files[p.answered]
+		if *conn == nil {
+			if *conn = l.connect(); *conn == nil {
+				return false
+			}
+		}
+		var err error
+		if p.ending != "" {
+			err = upload(*conn, f, p.ending, tries > 0)
+		} else {
+			err = put(*conn, "/inbox/"+f.name, f.content)
+		}
+		if err == nil {
+			sum := p.sum
+			l.noteOf(p, func(l *load) { l.all[sum].answered++ })
+			continue
+		}
+		repeat()
+		var status *sftp.StatusError
+		if errors.As(err, &status) && status.FxCode() != sftp.ErrSSHFxConnectionLost {
+			l.refused("%s, try %d: %v", f.name, tries, err)
+			time.Sleep(50 * time.Millisecond)
+		}
+		if tries > 1000 {
+			l.complain("%s: given up: %v", f.name, err)
+			return false
+		}
+		(*conn).Close()
+		*conn = nil
+	}
+	return true
+}
+
+// connect waits for the daemon; nil: there will be none.
 func (l *load) connect() *sftp.Client {
 	for {
 		if addr := *l.addr.Load(); addr != "" {
@@ -406,7 +469,11 @@ func (l *load) connect() *sftp.Client {
 				return c
 			}
 		}
-		time.Sleep(5 * time.Millisecond)
+		select {
+		case <-l.given:
+			return nil
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
 
@@ -427,34 +494,62 @@ func upload(c *sftp.Client, f sent, ending string, again bool) error {
 // folder is an accountant's program: it moves finished files into the inbox and
 // takes for an answer that they go away.
 func (l *load) folder(r *rand.Rand) {
-	stage := l.s.path(fmt.Sprintf("stage%d", r.Uint32()))
-	if err := os.Mkdir(stage, 0o700); err != nil {
-		l.complain("%v", err)
-		return
-	}
-	inbox := l.s.path("clients", "demo", "inbox")
-	for !l.over() {
-		p := l.paper(r)
-		for _, f := range p.files {
-			from := filepath.Join(stage, f.name)
-			if err := errors.Join(os.WriteFile(from, f.content, 0o600), os.Rename(from, filepath.Join(inbox, f.name))); err != nil {
-				l.complain("%v", err)
-				return
-			}
-		}
-		for _, f := range p.files {
-			for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-				if _, err := os.Lstat(filepath.Join(inbox, f.name)); err != nil {
-					break
-				}
-				if time.Since(begun) > time.Minute {
-					l.complain("%s lies in the inbox for a minute", f.name)
-					return
-				}
-			}
+	stage := l.stage(r)
+	for !l.over() && stage != "" {
+		p := l.paper(r, true)
+		if !l.move(stage, p) {
+			return
 		}
 		l.done(p)
 	}
+}
+
+func (l *load) stage(r *rand.Rand) string {
+	stage := l.s.path(fmt.Sprintf("stage%d", r.Uint32()))
+	if err := os.Mkdir(stage, 0o700); err != nil {
+		l.complain("%v", err)
+		return ""
+	}
+	return stage
+}
+
+// move brings the files of a submission into the inbox and waits until they are
+// taken. They are flushed first: what a power cut leaves of them in the inbox is whole.
+func (l *load) move(stage string, p *paper) bool {
+	inbox := l.s.path("clients", "demo", "inbox")
+	for _, f := range p.files {
+		from := filepath.Join(stage, f.name)
+		if err := errors.Join(writeFlushed(from, f.content), os.Rename(from, filepath.Join(inbox, f.name))); err != nil {
+			l.complain("%v", err)
+			return false
+		}
+	}
+	for _, f := range p.files {
+		for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+			if _, err := os.Lstat(filepath.Join(inbox, f.name)); err != nil {
+				break
+			}
+			if time.Since(begun) > time.Minute {
+				l.complain("%s lies in the inbox for a minute", f.name)
+				return false
+			}
+			select {
+			case <-l.given:
+				return false
+			default:
+			}
+		}
+	}
+	return true
+}
+
+func writeFlushed(name string, content []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // returned says which documents the processor returns. It must say the same of
@@ -518,9 +613,7 @@ func (l *load) answer(ctx context.Context, c *http.Client, lease gateway.Lease) 
 		case err != nil:
 			continue
 		case code == http.StatusNoContent:
-			l.mu.Lock()
-			l.answers[sub.ID] = answer.Outcome
-			l.mu.Unlock()
+			l.note(func(l *load) { l.answers[sub.ID] = answer.Outcome })
 		case code == http.StatusConflict && time.Now().After(lease.Until): // ran out meanwhile
 		default:
 			l.refused("answer to %s: %d", sub.ID, code)
@@ -557,23 +650,28 @@ func (l *load) document(ctx context.Context, c *http.Client, id spool.ID) (strin
 func (l *load) release() {
 	c := l.s.processorClient()
 	defer c.CloseIdleConnections()
-	for n := 1; !l.over(); n++ {
-		name := fmt.Sprintf("statement%05d.txt", n)
-		for {
-			var given struct{ ID spool.ID }
-			code, err := l.post(context.Background(), c, "/v1/clients/demo/statements?name="+name, "statement "+name, []byte("виписка "+name), &given)
-			if err == nil && code == http.StatusCreated {
-				l.mu.Lock()
-				l.statements[name] = given.ID
-				l.mu.Unlock()
-				break
-			}
-			if err == nil {
-				l.refused("%s: %d", name, code)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+	for n := 1; !l.over() && l.statement(c, n); n++ {
 		time.Sleep(30 * time.Millisecond)
+	}
+}
+
+func (l *load) statement(c *http.Client, n int) bool {
+	name := fmt.Sprintf("statement%05d.txt", n)
+	for {
+		var given struct{ ID spool.ID }
+		code, err := l.post(context.Background(), c, "/v1/clients/demo/statements?name="+name, "statement "+name, []byte("виписка "+name), &given)
+		if err == nil && code == http.StatusCreated {
+			l.note(func(l *load) { l.statements[name] = given.ID })
+			return true
+		}
+		if err == nil {
+			l.refused("%s: %d", name, code)
+		}
+		select {
+		case <-l.given:
+			return false
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
 

@@ -79,10 +79,17 @@ func newSite(t testing.TB) *site {
 		os.RemoveAll(dir)
 	})
 	s := &site{t: t, dir: filepath.Join(dir, "d")}
+	s.make()
+	return s
+}
+
+// make lets bramactl make the directory.
+func (s *site) make() {
+	t := s.t
+	t.Helper()
 	if out, err := exec.Command(program(t, "bramactl"), "init", "--dir", s.dir, "--demo", "--listen", "127.0.0.1:0").CombinedOutput(); err != nil {
 		t.Fatalf("bramactl init: %v\n%s", err, out)
 	}
-	return s
 }
 
 func (s *site) path(elem ...string) string {

@@ -93,7 +93,7 @@ var homes = []struct {
 	{"github.com/expr-lang/expr", []string{"formats/profile"}, "rules written in a profile"},
 	{"golang.org/x/text", []string{"formats/charset", "gateway", "crypto/keyfile", "crypto/transport", "crypto/asic"}, "code pages, of passwords and old headers too; Unicode normal forms and case folding of file names"},
 	{"golang.org/x/sys/cpu", []string{"crypto/gf2m"}, "which instructions the processor has"},
-	{"golang.org/x/sys", []string{"gateway/backup", "gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad", "cmd/brama-signer"}, "openat2 and renameat2, peer credentials, the space left on a disk, syncfs, sd_notify, no core file of a process with a PIN"},
+	{"golang.org/x/sys", []string{"spool/disktest", "gateway/backup", "gateway/folder", "gateway/socket", "gateway/sdnotify", "gateway/admin", "spool/sqlite", "cmd/bramad", "cmd/brama-signer"}, "openat2 and renameat2, peer credentials, the space left on a disk, syncfs, sd_notify, no core file of a process with a PIN, loop devices for tests"},
 	{"github.com/miekg/pkcs11", []string{"cmd/brama-signer"}, "PKCS #11 modules are C libraries: the one binding, in the one program with cgo"},
 	{"go.uber.org/zap", []string{"gateway", "gateway/sftpd", "gateway/watch", "gateway/outbox", "gateway/processor", "gateway/trust", "gateway/journal", "gateway/admin", "gateway/engine", "gateway/provider", "gateway/web", "gateway/gatewaytest", "gateway/simtest", "cmd"}, "the operator's log; the pure packages return, others log"},
 }

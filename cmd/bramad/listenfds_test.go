@@ -9,10 +9,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brama-gateway/brama/spool/disktest"
 )
 
 // TestMain is also the child half of TestInheritedListener: what systemd would start.
 func TestMain(m *testing.M) {
+	disktest.Main()
 	if os.Getenv("BRAMAD_TEST_INHERIT") == "" {
 		code := m.Run()
 		if programs.dir != "" {

@@ -228,6 +228,36 @@ func TestClockBack(t *testing.T) {
 	}
 }
 
+// After a power cut the end of hashes.bin, which is flushed with each checkpoint, may
+// be a size without the bytes. That is no manipulation.
+func TestUnflushed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	hashes := filepath.Join(journal.Folder(s.state), "hashes.bin")
+	s.Send("P1.DBF.p7s", s.Signed(s.DBF(1, 1)))
+	s.sign()
+	whole, err := os.ReadFile(hashes)
+	s.ok(err)
+	s.Send("P2.DBF.p7s", s.Signed(s.DBF(11, 1)))
+	s.ok(s.j.Follow(s.Ctx()))
+	s.ok(s.j.Close())
+	b, err := os.ReadFile(hashes)
+	s.ok(err)
+	if len(b) <= len(whole) {
+		t.Fatal("nothing was written after the checkpoint")
+	}
+	clear(b[len(whole):])
+	s.ok(os.WriteFile(hashes, b, 0o600))
+	if r := s.verify(); !r.OK() {
+		t.Errorf("zeros after what was signed: %+v", r.Findings)
+	}
+	clear(b[:32])
+	s.ok(os.WriteFile(hashes, b, 0o600))
+	if s.verify().OK() {
+		t.Error("zeros in place of what was signed were not found")
+	}
+}
+
 // A crash leaves hashes.bin and the file of checkpoints torn anywhere.
 func TestTorn(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,7 @@ func Run(t *testing.T, open Opener) {
 	}{
 		{"items", items},
 		{"item errors", itemErrors},
+		{"items changed within a change", itemsChanged},
 		{"queries", queries},
 		{"parts", parts},
 		{"content", content},
@@ -36,6 +37,7 @@ func Run(t *testing.T, open Opener) {
 		{"values", values},
 		{"counters", counters},
 		{"claim order", claimOrder},
+		{"claims at once", claimAtOnce},
 		{"claim not before", claimNotBefore},
 		{"claim by many", claimByMany},
 		{"transactions", transactions},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
@@ -45,6 +46,42 @@ func items(t *testing.T, b *bench) {
 		}
 		return err
 	})
+}
+
+// itemsChanged reads and changes items several times within a change.
+func itemsChanged(t *testing.T, b *bench) {
+	it := b.item("o")
+	it.Note = []byte("old")
+	b.insert(it)
+	b.do(func(tx spool.Tx) error {
+		for i, read := range []func() (spool.Item, error){
+			func() (spool.Item, error) { return tx.Item(it.ID) },
+			func() (spool.Item, error) {
+				got, err := tx.Items(spool.Query{Owner: "o"})
+				return got[0], err
+			},
+			func() (spool.Item, error) {
+				got, err := tx.Claim(spool.Claim{Queue: "in", From: "received", To: "leased", Now: day, TTL: time.Minute, Max: 1, Token: func() string { return "t" }})
+				return got[0], err
+			},
+		} {
+			got, err := read()
+			if err != nil || string(got.Note) != []string{"old", "1ld", "2ld"}[i] {
+				t.Errorf("read %d: note %q, %v", i, got.Note, err)
+			}
+			got.Note[0] = byte('1' + i) // in place: what was read is the caller's
+			if err := tx.Put(got); err != nil {
+				t.Errorf("put %d: %v", i, err)
+			}
+			if err := tx.Put(got); !errors.Is(err, spool.ErrConflict) {
+				t.Errorf("put %d once more: %v", i, err)
+			}
+		}
+		return nil
+	})
+	if got := b.get(it.ID); string(got.Note) != "3ld" || got.State != "leased" || got.Version != 5 {
+		t.Errorf("in the end: note %q, state %s, version %d", got.Note, got.State, got.Version)
+	}
 }
 
 func itemErrors(t *testing.T, b *bench) {
@@ -467,6 +504,45 @@ func claimOrder(t *testing.T, b *bench) {
 		}
 		return err
 	})
+}
+
+// claimAtOnce claims the same work one by one and many at once: in the same order.
+func claimAtOnce(t *testing.T, b *bench) {
+	random := rand.New(rand.NewPCG(1, 2))
+	orders := map[int][]string{1: nil, 3: nil, 100: nil}
+	queue := func(most int) spool.Queue { return spool.Queue(fmt.Sprint("by ", most)) }
+	names := map[spool.ID]string{}
+	for round := range 3 {
+		for i := range 40 {
+			owner, priority := fmt.Sprint(random.IntN(5)), random.IntN(3)
+			for most := range orders {
+				it := b.item(owner)
+				it.Queue, it.Priority = queue(most), priority
+				if i%9 == 0 {
+					it.NotBefore = day.Add(time.Duration(round) * time.Hour)
+				}
+				names[it.ID] = fmt.Sprint(round, "/", i)
+				b.insert(it)
+			}
+		}
+		for most := range orders {
+			for before := -1; before < len(orders[most]) && len(orders[most]) < 40*round+30; {
+				before = len(orders[most])
+				b.do(func(tx spool.Tx) error {
+					orders[most] = orders[most][:before]
+					max := min(most, 40*round+30-before) // some are left for the next round
+					got, err := tx.Claim(spool.Claim{Queue: queue(most), From: "received", To: "leased", Now: day.Add(time.Hour), TTL: time.Minute, Max: max, Token: func() string { return "t" }})
+					for _, it := range got {
+						orders[most] = append(orders[most], names[it.ID])
+					}
+					return err
+				})
+			}
+		}
+	}
+	if len(orders[1]) < 100 || !slices.Equal(orders[1], orders[3]) || !slices.Equal(orders[1], orders[100]) {
+		t.Errorf("%d claimed one by one, in another order than at once:\n%v\n%v\n%v", len(orders[1]), orders[1], orders[3], orders[100])
+	}
 }
 
 func claimNotBefore(t *testing.T, b *bench) {

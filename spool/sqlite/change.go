@@ -28,6 +28,39 @@ type tx struct {
 	keeps   *draft   // now has a name
 	fresh   bool     // free space was looked at and found enough
 	tally   tally    // what the change has made of the counts
+
+	known map[spool.ID]spool.Item // as they are stored; read or written by this change
+}
+
+// maxKnown bounds the memory of a change for items.
+const maxKnown = 1000
+
+// know remembers an item: nearly always what was read is then changed.
+func (t *tx) know(it spool.Item) {
+	if t.known == nil {
+		t.known = map[spool.ID]spool.Item{}
+	}
+	if len(t.known) >= maxKnown {
+		clear(t.known)
+	}
+	it.Note = bytes.Clone(it.Note) // the caller's is the caller's
+	t.known[it.ID] = it
+}
+
+func (t *tx) Item(id spool.ID) (spool.Item, error) {
+	it, err := t.reader.Item(id)
+	if err == nil {
+		t.know(it)
+	}
+	return it, err
+}
+
+func (t *tx) Items(q spool.Query) ([]spool.Item, error) {
+	items, err := t.reader.Items(q)
+	for _, it := range items {
+		t.know(it)
+	}
+	return items, err
 }
 
 // fault marks the change as broken when err is more than a refused statement:
@@ -110,9 +143,12 @@ func (t *tx) Put(it spool.Item) error {
 	if err := t.live(); err != nil {
 		return err
 	}
-	old, err := t.Item(it.ID)
-	if err != nil {
-		return t.fault(err)
+	old, known := t.known[it.ID]
+	if !known {
+		var err error
+		if old, err = t.Item(it.ID); err != nil {
+			return t.fault(err)
+		}
 	}
 	if old.Version != it.Version {
 		return fmt.Errorf("item %s: version %d, stored is %d: %w", it.ID, it.Version, old.Version, spool.ErrConflict)
@@ -130,29 +166,40 @@ func (t *tx) put(old, it spool.Item) error {
 		wasRipe = t.ripeness(old)
 	}
 	was, is := itemValues(old, wasRipe), itemValues(it, ripe)
-	var text strings.Builder
-	text.WriteString("UPDATE item SET ")
+	changed := uint32(0)
 	var args []any
-	for i, column := range itemNames {
-		if same(was[i], is[i]) {
-			continue
+	for i := range is {
+		if !same(was[i], is[i]) {
+			changed |= 1 << i
+			args = append(args, is[i])
 		}
-		if len(args) > 0 {
-			text.WriteString(", ")
-		}
-		text.WriteString(column)
-		text.WriteString(" = ?")
-		args = append(args, is[i])
 	}
-	text.WriteString(" WHERE id = ?")
-	if _, err := t.exec(text.String(), append(args, int64(it.ID))...); err != nil {
+	delete(t.known, it.ID)
+	if _, err := t.exec(t.store.updateOf(changed), append(args, int64(it.ID))...); err != nil {
 		return fmt.Errorf("item %s: %w", it.ID, err)
 	}
+	t.know(it)
 	if old.Queue != it.Queue || old.State != it.State {
 		t.count(old.Queue, old.State, -1)
 		t.count(it.Queue, it.State, 1)
 	}
 	return t.line(it, ripe)
+}
+
+// updateOf is the statement that writes some columns of an item, a bit each.
+func (s *Store) updateOf(columns uint32) string {
+	text := s.updates[columns]
+	if text == "" {
+		var set []string
+		for i, name := range itemNames {
+			if columns&(1<<i) != 0 {
+				set = append(set, name+" = ?")
+			}
+		}
+		text = "UPDATE item SET " + strings.Join(set, ", ") + " WHERE id = ?"
+		s.updates[columns] = text
+	}
+	return text
 }
 
 // itemNames are the columns of a row of item.
@@ -195,6 +242,7 @@ func (t *tx) Delete(id spool.ID) error {
 			return fmt.Errorf("item %s: %w", id, err)
 		}
 	}
+	delete(t.known, id)
 	t.count(queue, state, -1)
 	return nil
 }

@@ -74,7 +74,7 @@ func (t *tx) enter(p place) error {
 
 const (
 	sqlRipen = `SELECT ` + itemColumns + ` FROM item WHERE queue = ? AND state = ? AND ripe = 0 AND not_before <= ? ORDER BY not_before LIMIT 1000`
-	sqlTurn  = `SELECT owner, priority FROM turn WHERE queue = ? AND state = ? AND idle = 0 ORDER BY priority DESC, served, owner LIMIT 1 OFFSET ?`
+	sqlTurn  = `SELECT owner, priority FROM turn WHERE queue = ? AND state = ? AND idle = 0 ORDER BY priority DESC, served, owner LIMIT ? OFFSET ?`
 	sqlPick  = `SELECT ` + itemColumns + ` FROM item
 		WHERE queue = ? AND state = ? AND owner = ? AND priority = ? AND ripe = 1 AND not_before <= ? ORDER BY id LIMIT 1`
 	sqlAny = `SELECT 1 FROM item WHERE queue = ? AND state = ? AND owner = ? AND priority = ? AND ripe = 1 LIMIT 1`
@@ -96,30 +96,48 @@ func (t *tx) Claim(c spool.Claim) ([]spool.Item, error) {
 	var out []spool.Item
 	skip := 0 // turns whose work is ripe by an earlier claim's clock, not by this one's
 	for len(out) < c.Max {
-		it, found, err := t.pick(c, &skip)
+		turns, err := t.turns(c, c.Max-len(out), skip)
 		if err != nil {
 			return nil, fmt.Errorf("claim: %w", t.fault(err))
 		}
-		if !found {
+		if len(turns) == 0 {
 			break
 		}
-		old := it
-		it.State, it.Lease, it.LeaseUntil = c.To, c.Token(), clock(stamp(c.Now.Add(c.TTL)))
-		it.Attempts++
-		if it.Lease == "" {
-			return nil, errors.New("claim: the lease token is empty")
+		for _, u := range turns {
+			it, found, err := t.pick(c, u)
+			if errors.Is(err, errLater) {
+				skip++
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("claim: %w", t.fault(err))
+			}
+			if !found {
+				continue
+			}
+			if it, err = t.lease(c, it); err != nil {
+				return nil, fmt.Errorf("claim: %w", err)
+			}
+			out = append(out, it)
 		}
-		if err := t.put(old, it); err != nil {
-			return nil, err
-		}
-		it.Version++
-		if _, err := t.exec(`UPDATE turn SET served = ? WHERE queue = ? AND state = ? AND owner = ?`,
-			t.store.serve(), string(c.Queue), string(c.From), it.Owner); err != nil {
-			return nil, fmt.Errorf("claim: %w", err)
-		}
-		out = append(out, it)
 	}
 	return out, nil
+}
+
+// lease gives an item to whoever claims.
+func (t *tx) lease(c spool.Claim, it spool.Item) (spool.Item, error) {
+	old := it
+	it.State, it.Lease, it.LeaseUntil = c.To, c.Token(), clock(stamp(c.Now.Add(c.TTL)))
+	it.Attempts++
+	if it.Lease == "" {
+		return it, errors.New("the lease token is empty")
+	}
+	if err := t.put(old, it); err != nil {
+		return it, err
+	}
+	it.Version++
+	_, err := t.exec(`UPDATE turn SET served = ? WHERE queue = ? AND state = ? AND owner = ?`, t.store.serve(), string(c.Queue), string(c.From), it.Owner)
+	return it, err
 }
 
 // ripen puts in line whose NotBefore has passed.
@@ -144,41 +162,51 @@ func (t *tx) ripen(c spool.Claim) error {
 	return nil
 }
 
-func (t *tx) pick(c spool.Claim, skip *int) (spool.Item, bool, error) {
-	for {
-		var owner string
-		var priority int
-		err := t.s.row(sqlTurn, []any{string(c.Queue), string(c.From), *skip}, &owner, &priority)
-		if errors.Is(err, capi.ErrNoRows) {
-			return spool.Item{}, false, nil
+// A turn is an owner in line with work of a priority.
+type turn struct {
+	owner    string
+	priority int
+}
+
+// turns are the next in line, all of one priority. Whoever is served goes to the end
+// of the line of that priority, so the others' order stays as it is.
+func (t *tx) turns(c spool.Claim, most, skip int) (next []turn, err error) {
+	err = t.s.rows(sqlTurn, []any{string(c.Queue), string(c.From), min(most, maxGroup), skip}, func(scan func(...any) error) error {
+		var u turn
+		err := scan(&u.owner, &u.priority)
+		if len(next) == 0 || next[0].priority == u.priority {
+			next = append(next, u)
 		}
-		if err != nil {
-			return spool.Item{}, false, err
-		}
-		var it spool.Item
-		err = t.s.one(sqlPick, []any{string(c.Queue), string(c.From), owner, priority, stamp(c.Now)}, func(scan func(...any) error) (err error) {
-			it, err = scanItem(scan)
-			return err
-		})
-		if err == nil {
-			return it, true, nil
-		}
-		if !errors.Is(err, capi.ErrNoRows) {
-			return spool.Item{}, false, err
-		}
-		var one int
-		err = t.s.row(sqlAny, []any{string(c.Queue), string(c.From), owner, priority}, &one)
-		switch {
-		case err == nil:
-			*skip++ // the clock has stepped back: leave it in line
-		case errors.Is(err, capi.ErrNoRows):
-			delete(t.store.lined, turnKey{c.Queue, c.From, owner, priority})
-			if _, err := t.exec(`UPDATE turn SET idle = 1 WHERE queue = ? AND state = ? AND owner = ? AND priority = ?`,
-				string(c.Queue), string(c.From), owner, priority); err != nil {
-				return spool.Item{}, false, err
-			}
-		default:
-			return spool.Item{}, false, err
-		}
+		return err
+	})
+	return next, err
+}
+
+// errLater says that there is work, which is not ripe by the clock of this claim: it has stepped back.
+var errLater = errors.New("not ripe yet")
+
+// pick finds the work of whose turn it is. Where there is none the turn becomes idle.
+func (t *tx) pick(c spool.Claim, u turn) (it spool.Item, found bool, err error) {
+	err = t.s.one(sqlPick, []any{string(c.Queue), string(c.From), u.owner, u.priority, stamp(c.Now)}, func(scan func(...any) error) (err error) {
+		it, err = scanItem(scan)
+		return err
+	})
+	if err == nil {
+		return it, true, nil
 	}
+	if !errors.Is(err, capi.ErrNoRows) {
+		return it, false, err
+	}
+	var one int
+	err = t.s.row(sqlAny, []any{string(c.Queue), string(c.From), u.owner, u.priority}, &one)
+	if err == nil {
+		return it, false, errLater // it stays in line
+	}
+	if !errors.Is(err, capi.ErrNoRows) {
+		return it, false, err
+	}
+	delete(t.store.lined, turnKey{c.Queue, c.From, u.owner, u.priority})
+	_, err = t.exec(`UPDATE turn SET idle = 1 WHERE queue = ? AND state = ? AND owner = ? AND priority = ?`,
+		string(c.Queue), string(c.From), u.owner, u.priority)
+	return it, false, err
 }

@@ -397,7 +397,7 @@ func (s *Store) sweepFiles(ctx context.Context) (removed int, err error) {
 		if err != nil || s.files.path(e.Name()) != name {
 			return nil // not ours; Integrity tells of it
 		}
-		gone, err := s.files.sweep(ctx, c, name, e.Name(), raw)
+		gone, err := s.files.sweep(c, name, e.Name(), raw)
 		if gone {
 			removed++
 		}
@@ -408,7 +408,7 @@ func (s *Store) sweepFiles(ctx context.Context) (removed int, err error) {
 
 // sweep removes a file unless somebody counts on it. A hold lasts until after
 // the commit of the row that takes its place, so the row is looked for second.
-func (f *files) sweep(ctx context.Context, c *session, name, sum string, raw []byte) (bool, error) {
+func (f *files) sweep(c *session, name, sum string, raw []byte) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.held[sum]) > 0 {
@@ -419,9 +419,10 @@ func (f *files) sweep(ctx context.Context, c *session, name, sum string, raw []b
 	if !errors.Is(err, capi.ErrNoRows) {
 		return false, err
 	}
-	// That the row is gone must be on the disk first.
-	if err := f.store.settled(ctx); err != nil {
-		return false, err
+	// That the row is gone must be on the disk first. The goroutine that flushes is not
+	// waited for: it may be waiting for this lock.
+	if err := f.store.syncWAL(); err != nil {
+		return false, f.store.fail("WAL sync", err)
 	}
 	return f.unlink(name), nil
 }

@@ -48,7 +48,7 @@ func (t tally) add(more tally) {
 
 // remember reads what is known at the start.
 func (s *Store) remember() error {
-	s.pending, s.lined = tally{}, map[turnKey]bool{}
+	s.pending, s.lined, s.updates = tally{}, map[turnKey]bool{}, map[uint32]string{}
 	var served int64
 	if err := s.write.row(`SELECT COALESCE(MAX(served), 0) FROM turn`, nil, &served); err != nil {
 		return err

@@ -81,10 +81,11 @@ type Store struct {
 	free    bool  // no group is on its way to the disk
 	walBase int64 // where the WAL ended at the last checkpoint
 	marks   marks
-	pending tally            // of the changes of the group
-	claimed map[place]bool   // where claims have been made
-	claims  []place          // those that the group has added
-	lined   map[turnKey]bool // rows of turn that are there and not idle
+	pending tally             // of the changes of the group
+	claimed map[place]bool    // where claims have been made
+	claims  []place           // those that the group has added
+	lined   map[turnKey]bool  // rows of turn that are there and not idle
+	updates map[uint32]string // statements, by the columns they write
 
 	readers chan *session // idle ones
 
@@ -281,13 +282,14 @@ func (s *Store) fix(ctx context.Context, c *session) error {
 		return err
 	}
 	if s.write == nil {
-		return s.flushOthers()
+		return s.syncWAL()
 	}
 	return s.settled(ctx)
 }
 
-// flushOthers makes durable what the process that has the store open has committed.
-func (s *Store) flushOthers() error {
+// syncWAL makes durable what can be read by now, whichever process has committed it. It
+// has a descriptor of its own: the kernel tells each of an error once.
+func (s *Store) syncWAL() error {
 	wal, err := os.Open(s.database() + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

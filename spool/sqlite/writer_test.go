@@ -221,3 +221,49 @@ func TestReadsWhatIsFlushed(t *testing.T) {
 		}
 	}
 }
+
+// TestSweepAmongUnkept sweeps files while groups are being flushed that drop drafts:
+// both sides need the lock on the files, and neither waits for the other for ever.
+func TestSweepAmongUnkept(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	var all sync.WaitGroup
+	for side := range 4 {
+		all.Go(func() {
+			for i := range 15 {
+				id, name := spool.ID(side*100+i+1), fmt.Sprint(side, i)
+				d, err := s.NewDraft(ctx, 1<<20)
+				if err == nil {
+					_, err = d.WriteAt(bytes.Repeat([]byte(name), 40_000), 0)
+				}
+				if err == nil {
+					err = d.Keep(ctx, "o", name, noon)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c, err := d.Finish(ctx)
+				if err == nil {
+					err = s.Update(ctx, func(tx spool.Tx) error {
+						return errors.Join(tx.Insert(spool.Item{ID: id}), tx.AddPart(id, "p", "document", c, noon), tx.Unkeep("o", name))
+					})
+				}
+				if err == nil {
+					d.Discard()
+					err = s.Update(ctx, func(tx spool.Tx) error { return tx.Delete(id) })
+				}
+				if err == nil {
+					_, err = s.Sweep(ctx)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
