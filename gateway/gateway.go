@@ -93,6 +93,7 @@ type Gateway struct {
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
 	missed   bool                // something did not fit into work
+	looked   time.Time           // when Due looked last, by the clock
 	again    map[spool.ID]bool   // could not be settled, and have to be examined again
 	recheck  bool                // everything held has to be examined again
 	checked  spool.ID            // ... and was, up to this one
