@@ -60,6 +60,7 @@ func (g *Gateway) Due(ctx context.Context) error {
 	for _, id := range examine {
 		g.enqueue(id)
 	}
+	g.wakeLarge()
 	g.mu.Lock()
 	again := g.again
 	g.again = map[spool.ID]bool{}

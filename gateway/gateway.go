@@ -114,6 +114,7 @@ type Gateway struct {
 	work    chan spool.ID                 // submissions to examine
 	queued  map[spool.ID]bool             // in work, under mu
 	sought  map[spool.ID]time.Time        // evidence is being fetched for, until then at most; under mu
+	large   *large
 }
 
 type fileKey struct {
@@ -152,6 +153,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		queued:  map[spool.ID]bool{},
 		again:   map[spool.ID]bool{},
 		sought:  map[spool.ID]time.Time{},
+		large:   newLarge(),
 		recheck: true, // trust may have changed while nobody ran
 	}
 	g.Reconfigure(Settings{Hold: o.Hold, Temporary: o.Temporary, Limits: o.Limits, Language: o.Language})
