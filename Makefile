@@ -43,6 +43,10 @@ test-faults: ## every call of a document's life: killed, EIO, ENOSPC; writes doc
 	@base=/dev/shm; [[ -w $$base ]] || base=$${TMPDIR:-/tmp}; TMPDIR=$$base BRAMA_FAULTS="$${BRAMA_FAULTS:-.}" BRAMA_FAULTS_PUBLISH=docs/reliability.md \
 		go test -run '^TestFaults$$' -count=1 -parallel 3 -timeout 6h -v ./cmd/bramad
 
+.PHONY: test-large
+test-large: ## eight documents of 50 MB at once, beside their signatures and in containers: memory, bytes read and written
+	BRAMA_LARGE=1 go test -run '^TestLarge' -count=1 -timeout 30m -v ./cmd/bramad
+
 .PHONY: test-powercuts
 test-powercuts: ## power cuts of the daemon on ext4 and XFS, with controls, into docs/reliability.md (root, /dev/fuse; Debian: e2fsprogs, xfsprogs)
 	BRAMA_POWERCUTS=$${BRAMA_POWERCUTS:-100} BRAMA_POWERCUTS_REPORT=$(CURDIR)/docs/reliability.md \

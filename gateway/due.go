@@ -19,6 +19,7 @@ import (
 // passed, and leases that ran out. Each step may be repeated.
 func (g *Gateway) Due(ctx context.Context) error {
 	now := g.Now() // the spool keeps microseconds: what is due just now is due
+	back := g.setBack(now)
 	var examine, over []spool.ID
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		received, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateReceived}})
@@ -42,7 +43,16 @@ func (g *Gateway) Due(ctx context.Context) error {
 		for _, it := range leased {
 			over = append(over, it.ID)
 		}
-		return nil
+		if !back {
+			return nil
+		}
+		all, err := r.Items(spool.Query{Queue: Submissions, States: []spool.State{StateLeased}})
+		for _, it := range all {
+			if endless(it, now) {
+				over = append(over, it.ID)
+			}
+		}
+		return err
 	})
 	if err != nil {
 		return err
@@ -50,6 +60,7 @@ func (g *Gateway) Due(ctx context.Context) error {
 	for _, id := range examine {
 		g.enqueue(id)
 	}
+	g.wakeLarge()
 	g.mu.Lock()
 	again := g.again
 	g.again = map[spool.ID]bool{}
@@ -70,6 +81,20 @@ func (g *Gateway) Due(ctx context.Context) error {
 	}
 	return nil
 }
+
+// setBack says whether the clock has been set back since the last look, or this is
+// the first one: leases may then be out that a wrong clock gave.
+func (g *Gateway) setBack(now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := g.looked
+	g.looked = now
+	return before.IsZero() || now.Before(before.Add(-time.Minute))
+}
+
+// endless says of a lease that it ends later than any that could be given now. It
+// was given by a clock that was ahead, and its holder may be long gone.
+func endless(it spool.Item, now time.Time) bool { return it.LeaseUntil.After(now.Add(MaxTTL)) }
 
 // Recheck has everything held examined once more: trust, register or profiles
 // have changed, and what was undecided may be decided now.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -194,12 +195,20 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 	c := Case{Entry: entry, Trust: g.Trust.Snapshot()}
 	trust := c.material()
 	o := cades.Options{At: s.item.Decided, Trust: trust, Freshness: g.Freshness, Tolerate: c.tolerances()}
-	var document []byte
+	var document *io.SectionReader
 	if s.document != nil {
-		if document, err = g.read(ctx, s.document.Content); err != nil {
+		blob, err := g.Store.Open(ctx, s.document.Content.SHA256)
+		if err != nil {
 			return err
 		}
+		defer blob.Close()
+		document = io.NewSectionReader(blob, 0, blob.Size())
 	}
+	leave, err := g.large.enter(ctx, s.sigs...)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	kept := evidenceKept{Kept: g.Now().UTC(), Tolerate: entry.Tolerate, Freshness: g.Freshness}
 	m := newGathering(trust, s.item.Decided)
 	var containers [][]byte
@@ -209,7 +218,7 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 			return err
 		}
 		containers = append(containers, b)
-		r := evidence.Judge(b, document, s.document != nil, o)
+		r := evidence.Judge(b, document, o)
 		if r.Indication != cades.TotalPassed {
 			// A provider may have judged it by another trust: what it believed is not ours to keep.
 			g.Log.Warn("the verdict over an accepted signature is not given again", zap.Stringer("submission", id), zap.String("indication", r.Indication.String()), zap.String("why", string(r.SubIndication)))
@@ -272,6 +281,9 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 func (g *Gateway) raise(ctx context.Context, container []byte, c Case, m *gathering) ([]byte, error) {
 	if asic.Sniff(readerAt(container), int64(len(container))) || transport.Is(container) {
 		return nil, nil
+	}
+	if g.Stamper == nil && len(container) > largeContainer {
+		return nil, nil // it would be the whole document once more, for values that are kept beside it
 	}
 	s := &stamping{g: g, trust: m.trust, tolerate: c.tolerances(), m: m}
 	r := s.raising()

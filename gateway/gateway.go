@@ -93,6 +93,7 @@ type Gateway struct {
 	mu       sync.Mutex
 	open     map[fileKey]*upload // being written now
 	missed   bool                // something did not fit into work
+	looked   time.Time           // when Due looked last, by the clock
 	again    map[spool.ID]bool   // could not be settled, and have to be examined again
 	recheck  bool                // everything held has to be examined again
 	checked  spool.ID            // ... and was, up to this one
@@ -113,6 +114,7 @@ type Gateway struct {
 	work    chan spool.ID                 // submissions to examine
 	queued  map[spool.ID]bool             // in work, under mu
 	sought  map[spool.ID]time.Time        // evidence is being fetched for, until then at most; under mu
+	large   *large
 }
 
 type fileKey struct {
@@ -151,6 +153,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		queued:  map[spool.ID]bool{},
 		again:   map[spool.ID]bool{},
 		sought:  map[spool.ID]time.Time{},
+		large:   newLarge(),
 		recheck: true, // trust may have changed while nobody ran
 	}
 	g.Reconfigure(Settings{Hold: o.Hold, Temporary: o.Temporary, Limits: o.Limits, Language: o.Language})

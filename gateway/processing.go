@@ -348,7 +348,7 @@ func (g *Gateway) giveBack(ctx context.Context, id spool.ID) error {
 		if err != nil {
 			return err
 		}
-		if it.State != StateLeased || now.Before(it.LeaseUntil) {
+		if it.State != StateLeased || now.Before(it.LeaseUntil) && !endless(it, now) {
 			return nil // answered or extended meanwhile
 		}
 		token := it.Lease

@@ -372,6 +372,12 @@ func (g *Gateway) restampOne(ctx context.Context, id spool.ID, at string, limit 
 	if err != nil {
 		return err
 	}
+	defer w.close()
+	leave, err := g.large.enter(ctx, s.sigs...)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	type addition struct {
 		name    string
 		content spool.Content
@@ -441,9 +447,9 @@ type restamper struct {
 	g        *Gateway
 	trust    *pki.Store
 	tolerate cades.Tolerances
-	document []byte
-	beside   bool
-	check    cades.Options // with what is kept, as who verifies the package
+	document *io.SectionReader // nil where it is inside the container
+	blob     spool.Blob        // of document
+	check    cades.Options     // with what is kept, as who verifies the package
 }
 
 func (g *Gateway) newRestamper(ctx context.Context, s signedPieces) (*restamper, error) {
@@ -459,16 +465,11 @@ func (g *Gateway) newRestamper(ctx context.Context, s signedPieces) (*restamper,
 	if err := json.Unmarshal(text, &kept); err != nil {
 		return nil, err
 	}
-	w := &restamper{g: g, beside: s.document != nil}
+	w := &restamper{g: g}
 	c := Case{Entry: g.Register().ByID(client.ID(s.item.Owner)), Trust: g.Trust.Snapshot()}
 	w.trust = c.material()
 	if w.tolerate, err = cades.ParseTolerances(kept.Tolerate); err != nil {
 		return nil, err
-	}
-	if w.beside {
-		if w.document, err = g.read(ctx, s.document.Content); err != nil {
-			return nil, err
-		}
 	}
 	anchors := slices.Clone(w.trust.Anchors())
 	for _, raw := range kept.Anchors {
@@ -479,14 +480,26 @@ func (g *Gateway) newRestamper(ctx context.Context, s signedPieces) (*restamper,
 		anchors = append(anchors, a)
 	}
 	w.check = cades.Options{At: s.item.Decided, Freshness: kept.Freshness, Tolerate: w.tolerate}
-	w.check.Trust, w.check.Evidence, err = kept.Material.Store(anchors)
+	if w.check.Trust, w.check.Evidence, err = kept.Material.Store(anchors); err != nil || s.document == nil {
+		return w, err
+	}
+	if w.blob, err = g.Store.Open(ctx, s.document.Content.SHA256); err == nil {
+		w.document = io.NewSectionReader(w.blob, 0, w.blob.Size())
+	}
 	return w, err
+}
+
+// close lets the document go.
+func (w *restamper) close() {
+	if w.blob != nil {
+		w.blob.Close()
+	}
 }
 
 // over gives a raised container with one more archive-time-stamp, which ends later
 // than end.
 func (w *restamper) over(ctx context.Context, received, raised []byte, end time.Time) ([]byte, error) {
-	if err := evidence.CheckRaised(received, raised, w.document, w.beside, w.check); err != nil {
+	if err := evidence.CheckRaised(received, raised, w.document, w.check); err != nil {
 		return nil, &tooLate{err}
 	}
 	tokens, sd, err := newestStamps(raised)
@@ -516,8 +529,8 @@ func (w *restamper) over(ctx context.Context, received, raised []byte, end time.
 		return nil, err
 	}
 	var content *io.SectionReader
-	if w.beside && !sd.Attached {
-		content = io.NewSectionReader(readerAt(w.document), 0, int64(len(w.document)))
+	if w.document != nil && !sd.Attached {
+		content = w.document
 	}
 	if longer, err = r.AddArchiveTimeStamp(ctx, longer, content); err != nil {
 		return nil, err
@@ -533,7 +546,7 @@ func (w *restamper) over(ctx context.Context, received, raised []byte, end time.
 	if !ends.After(end) {
 		return nil, fmt.Errorf("%w: %v", errTooSoon, ends)
 	}
-	if err := evidence.CheckRaised(received, longer, w.document, w.beside, w.check); err != nil {
+	if err := evidence.CheckRaised(received, longer, w.document, w.check); err != nil {
 		return nil, fmt.Errorf("what would be stored does not hold: %w", err)
 	}
 	return longer, nil

@@ -101,6 +101,11 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 	if err := g.sealReady(); err != nil {
 		return err
 	}
+	leave, ok := g.enterOrWait(id, parts)
+	if !ok {
+		return nil
+	}
+	defer leave()
 	now := g.Now()
 	entry := g.Register().ByID(client.ID(it.Owner))
 	if entry == nil { // taken out of the register since; nothing of his is accepted

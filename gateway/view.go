@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -534,6 +536,11 @@ func (b bytesReading) Close() error       { return nil }
 
 // unwrapped reads the document out of a container that was validated before.
 func (g *Gateway) unwrapped(ctx context.Context, owner client.ID, p spool.Part) (Reading, error) {
+	leave, err := g.large.enter(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	whole, err := g.read(ctx, p.Content)
 	if err != nil {
 		return nil, notFound(err)
@@ -549,5 +556,26 @@ func (g *Gateway) unwrapped(ctx context.Context, owner client.ID, p spool.Part) 
 	if rep.Content == nil {
 		return nil, fmt.Errorf("part %q: its content cannot be read: %s", p.Name, rep.Detail)
 	}
+	if p.Content.Size <= largeContainer {
+		return bytesReading{rep.Content, p.Added}, nil
+	}
+	// A reader may take its time, and several may read: it is read where it lies, if
+	// it lies there in one piece.
+	if at := bytes.Index(whole, rep.Content); at >= 0 {
+		r, err := g.reading(ctx, p.Content, p.Added, nil)
+		if err != nil {
+			return nil, err
+		}
+		return &within{io.NewSectionReader(r, int64(at), int64(len(rep.Content))), r}, nil
+	}
 	return bytesReading{rep.Content, p.Added}, nil
 }
+
+// within reads a document where it lies in its container.
+type within struct {
+	*io.SectionReader
+	whole Reading
+}
+
+func (w *within) ModTime() time.Time { return w.whole.ModTime() }
+func (w *within) Close() error       { return w.whole.Close() }

@@ -23,12 +23,16 @@ func migrateStore(c *call, args []string) error {
 	flags.StringVar(&target.PasswordFile, "password-file", "", "")
 	flags.StringVar(&target.Schema, "schema", config.Default().Store.Schema, "")
 	flags.BoolVar(&target.Unflushed, "unflushed", false, "")
+	reopen := flags.Bool("reopen", false, "")
 	if _, err := c.parse(flags, args, 0, 0); err != nil {
 		return err
 	}
 	from, err := config.Load(c.configFile())
 	if err != nil {
 		return err
+	}
+	if *reopen {
+		return c.reopen(from)
 	}
 	into := *from
 	switch {
@@ -74,7 +78,7 @@ func migrateStore(c *call, args []string) error {
 func (c *call) move(from, to *config.Config) (rep *migrate.Report, err error) {
 	var sides [2]migrate.Side
 	for i, cfg := range []*config.Config{from, to} {
-		s, err := engine.OpenStore(c, cfg)
+		s, err := engine.OpenAny(c, cfg)
 		if errors.Is(err, spool.ErrLocked) {
 			err = fmt.Errorf("%s: %w", c.t("спершу зупиніть шлюз", "stop the daemon first"), err)
 		}
@@ -89,6 +93,23 @@ func (c *call) move(from, to *config.Config) (rep *migrate.Report, err error) {
 		sides[i] = side
 	}
 	return migrate.Run(c, sides[0], sides[1], nil)
+}
+
+// reopen takes a store that was moved into use again.
+func (c *call) reopen(cfg *config.Config) (err error) {
+	s, err := engine.OpenAny(c, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if m, ok := s.(migrate.Marks); ok {
+		err = migrate.Reopen(c, m)
+	}
+	if err == nil {
+		c.printf("%s\n", c.t("Сховище знову в роботі, таким, яким було перед переносом. Того, що надійшло після нього, тут немає.",
+			"The store is in use again, as it was before it was moved. What came in since is not in it."))
+	}
+	return err
 }
 
 // verified holds the moved store to the journal, where there is one.
@@ -122,8 +143,8 @@ func (c *call) printMigration(rep *migrate.Report, j *journal.Report, to string)
 		c.printJournal(j)
 	}
 	if to == config.EnginePostgres {
-		c.printf("%s\n", c.t("Тепер запишіть у конфігурацію store.engine: postgres і store.url, запустіть шлюз, а старі spool.db і content приберіть із каталогу стану.",
-			"Now write store.engine: postgres and store.url into the configuration, start the daemon, and take the old spool.db and content out of the state folder."))
+		c.printf("%s\n", c.t("Тепер запишіть у конфігурацію store.engine: postgres і store.url та запустіть шлюз. Старе сховище виведено з роботи (назад: bramactl migrate --reopen); spool.db, content і drafts можна прибрати з каталогу стану.",
+			"Now write store.engine: postgres and store.url into the configuration, and start the daemon. The old store is out of use (the way back: bramactl migrate --reopen); spool.db, content and drafts can be taken out of the state folder."))
 	} else {
 		c.printf("%s\n", c.t("Тепер приберіть із конфігурації store.engine і store.url та запустіть шлюз.",
 			"Now remove store.engine and store.url from the configuration, and start the daemon."))

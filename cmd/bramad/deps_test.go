@@ -57,7 +57,7 @@ var layers = []struct {
 	// What opens a core: for bramad, and for bramactl when no daemon runs.
 	{"gateway/keys", []string{"crypto"}},
 	{"gateway/profiles", []string{"formats"}},
-	{"gateway/engine", []string{"gateway", "gateway/archive", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool", "spool/sqlite", "spool/postgres"}},
+	{"gateway/engine", []string{"gateway", "gateway/archive", "gateway/journal", "gateway/config", "gateway/trust", "gateway/keys", "gateway/profiles", "gateway/provider", "crypto", "spool", "spool/sqlite", "spool/postgres", "spool/migrate"}},
 	{"gateway/web", []string{"gateway/admin"}},
 
 	// Simulated peers, for tests and the demo.

@@ -13,8 +13,12 @@ import (
 	"github.com/brama-gateway/brama/spool/disktest"
 )
 
-// TestMain is also the child half of TestInheritedListener: what systemd would start.
+// TestMain is also the child half of TestInheritedListener: what systemd would start;
+// and the processor of TestPaused.
 func TestMain(m *testing.M) {
+	if socket := os.Getenv("BRAMAD_TEST_PROCESSOR"); socket != "" {
+		os.Exit(slowProcessor(socket))
+	}
 	disktest.Main()
 	if os.Getenv("BRAMAD_TEST_INHERIT") == "" {
 		code := m.Run()

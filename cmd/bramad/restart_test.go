@@ -88,6 +88,15 @@ func fillSpool(t *testing.T, dir string, n int) {
 		t.Fatal(err)
 	}
 	defer store.Close()
+	// From the first claim on, which every store has seen long before it is full, what is
+	// accepted stands in line for the next.
+	err = store.Update(t.Context(), func(tx spool.Tx) error {
+		_, err := tx.Claim(spool.Claim{Queue: gateway.Submissions, From: gateway.StateAccepted, To: gateway.StateLeased, Now: time.Now(), TTL: time.Minute, Max: 1})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	const many = 10_000
 	var ids spool.IDs
 	groups := (n + many - 1) / many

@@ -10,6 +10,7 @@ import (
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/keys"
 	"github.com/brama-gateway/brama/spool"
+	"github.com/brama-gateway/brama/spool/migrate"
 	"github.com/brama-gateway/brama/spool/postgres"
 	"github.com/brama-gateway/brama/spool/sqlite"
 )
@@ -34,8 +35,30 @@ type Reading interface {
 // Embedded says that the store of a configuration lies in its folder state.
 func Embedded(cfg *config.Config) bool { return cfg.Store.Engine != config.EnginePostgres }
 
-// OpenStore opens the store of a configuration under its lock.
+// OpenStore opens the store of a configuration under its lock. A store that was moved
+// to the other engine, or whose migration has not ended, is refused.
 func OpenStore(ctx context.Context, cfg *config.Config) (Store, error) {
+	s, err := OpenAny(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if m, ok := s.(migrate.Marks); ok {
+		err = migrate.Usable(ctx, m)
+	}
+	switch {
+	case errors.Is(err, migrate.ErrMoved):
+		err = fmt.Errorf("the store of the configuration (store.engine: %s): %w; set store to where it was moved to, or take this one, as it was then, into use again: bramactl migrate --reopen", cfg.Store.Engine, err)
+	case errors.Is(err, migrate.ErrUnfinished):
+		err = fmt.Errorf("the store of the configuration (store.engine: %s): %w; set store to what it was, and run bramactl migrate again", cfg.Store.Engine, err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// OpenAny is OpenStore for whoever migrates: it opens what OpenStore refuses too.
+func OpenAny(ctx context.Context, cfg *config.Config) (Store, error) {
 	if Embedded(cfg) {
 		s, err := sqlite.Open(ctx, sqlite.Options{Dir: cfg.State, FloorBytes: int64(cfg.Limits.FreeDisk)})
 		if err != nil {

@@ -297,7 +297,11 @@ func newVerdict(x *Index, find func(string) []byte, anchors []*pki.Certificate) 
 		if content == nil {
 			return nil, fmt.Errorf("%s: not in the package", s.File)
 		}
-		r := Judge(content, v.document, x.Document != "", o)
+		var beside *io.SectionReader
+		if x.Document != "" {
+			beside = Section(v.document)
+		}
+		r := Judge(content, beside, o)
 		if r.Indication != cades.TotalPassed && v.indication != cades.TotalFailed {
 			v.indication, v.sub, v.detail = r.Indication, r.SubIndication, s.File+": "+r.Detail
 		}
@@ -319,14 +323,20 @@ func newVerdict(x *Index, find func(string) []byte, anchors []*pki.Certificate) 
 	return v, nil
 }
 
-// Judge validates a container, or a signature over a document beside it.
-func Judge(content, document []byte, beside bool, o cades.Options) *cades.Report {
+// Section reads bytes in memory.
+func Section(b []byte) *io.SectionReader {
+	return io.NewSectionReader(bytes.NewReader(b), 0, int64(len(b)))
+}
+
+// Judge validates a container, or a signature over a document beside it; nil where
+// there is none beside.
+func Judge(content []byte, document *io.SectionReader, o cades.Options) *cades.Report {
 	if asic.Sniff(bytes.NewReader(content), int64(len(content))) {
 		return &asic.Validate(content, asic.ValidateOptions{Options: o}).Report
 	}
 	in := cades.Input{Container: content}
-	if beside {
-		in.Detached = io.NewSectionReader(bytes.NewReader(document), 0, int64(len(document)))
+	if document != nil {
+		in.Detached = io.NewSectionReader(document, 0, document.Size())
 	}
 	return cades.Validate(in, o)
 }

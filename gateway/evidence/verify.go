@@ -508,11 +508,11 @@ func (c *checking) raised(_ int, s IndexSignature, v *verdict) error {
 	if err != nil {
 		return err
 	}
-	var document []byte
+	var document *io.SectionReader
 	if c.index.Document != "" {
-		document = v.document
+		document = Section(v.document)
 	}
-	return CheckRaised(c.find(s.File), c.find(s.Raised), document, c.index.Document != "", cades.Options{
+	return CheckRaised(c.find(s.File), c.find(s.Raised), document, cades.Options{
 		At: c.index.Decided, Trust: m.store, Evidence: m.answers, Freshness: c.index.Freshness, Tolerate: tolerate,
 	})
 }
@@ -522,7 +522,7 @@ func (c *checking) raised(_ int, s IndexSignature, v *verdict) error {
 // time-stamp of after the verdict must hold when the newest was made: by itself, or
 // because a later one proves that it was there while its authority's certificate was
 // in force.
-func CheckRaised(received, raised, document []byte, beside bool, o cades.Options) error {
+func CheckRaised(received, raised []byte, document *io.SectionReader, o cades.Options) error {
 	was, err := cms.Parse(received, cms.Options{})
 	if err != nil {
 		return err
@@ -540,7 +540,7 @@ func CheckRaised(received, raised, document []byte, beside bool, o cades.Options
 		}
 	}
 	decided := o.At
-	r := Judge(raised, document, beside, o)
+	r := Judge(raised, document, o)
 	if r.Indication != cades.TotalPassed {
 		return &judged{r.Indication, r.SubIndication, r.Detail}
 	}
@@ -556,7 +556,7 @@ func CheckRaised(received, raised, document []byte, beside bool, o cades.Options
 	}
 	// What a former time-stamp rests on was gathered just before the next was made.
 	o.Past.StatusThen = true
-	for i, sig := range Judge(raised, document, beside, o).Signatures {
+	for i, sig := range Judge(raised, document, o).Signatures {
 		for k, x := range sig.TimeStamps {
 			if !x.Valid && r.Signatures[i].TimeStamps[k].Time.After(decided) {
 				return &judged{cades.Indeterminate, x.SubIndication, "its time-stamp does not hold; is the authority of the time-stamps among the anchors? " + x.Detail}

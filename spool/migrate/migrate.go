@@ -25,8 +25,7 @@ type Side interface {
 	LastKey(ctx context.Context, t *tables.Table) (tables.Row, error)
 	WriteRows(ctx context.Context, t *tables.Table, rows []tables.Row) error
 	WriteContent(ctx context.Context, row tables.Row, c spool.Content) error
-	Mark(ctx context.Context, name, word string) error
-	Marked(ctx context.Context, name string) (string, error)
+	Marks
 }
 
 var (
@@ -35,6 +34,10 @@ var (
 	ErrNotEmpty = errors.New("the target is not empty")
 	// ErrDiffers is returned when the target is not what the source is.
 	ErrDiffers = errors.New("the target differs from the source")
+	// ErrMoved is returned for a store that was moved: what came in since is in the other.
+	ErrMoved = errors.New("this store was moved to the other engine and is out of use")
+	// ErrUnfinished is returned for the target of a migration that has not ended.
+	ErrUnfinished = errors.New("this store is the target of an unfinished migration")
 )
 
 // Table is what was found equal of one table.
@@ -54,10 +57,35 @@ type Report struct {
 
 const (
 	mark  = "migration"
+	gone  = "moved"
 	batch = 500
 )
 
-// Run moves everything. Step, if not nil, is told before each batch; its error ends
+// Marks is what a store remembers of migrations.
+type Marks interface {
+	Mark(ctx context.Context, name, word string) error
+	Marked(ctx context.Context, name string) (string, error)
+}
+
+// Usable says whether a store may be worked with: ErrMoved, ErrUnfinished.
+func Usable(ctx context.Context, s Marks) error {
+	for _, x := range []struct {
+		name string
+		err  error
+	}{{gone, ErrMoved}, {mark, ErrUnfinished}} {
+		if word, err := s.Marked(ctx, x.name); err != nil {
+			return err
+		} else if word != "" {
+			return x.err
+		}
+	}
+	return nil
+}
+
+// Reopen takes a store that was moved into use again: it is as it was then.
+func Reopen(ctx context.Context, s Marks) error { return s.Mark(ctx, gone, "") }
+
+// Run moves everything; then the source is out of use (Usable, Reopen). Step, if not nil, is told before each batch; its error ends
 // the run, which the next one goes on with.
 func Run(ctx context.Context, from, to Side, step func(table string) error) (*Report, error) {
 	if step == nil {
@@ -69,6 +97,13 @@ func Run(ctx context.Context, from, to Side, step func(table string) error) (*Re
 	source, err := sum(ctx, from, nil)
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
+	}
+	if word, err := from.Marked(ctx, gone); err != nil {
+		return nil, err
+	} else if word != "" { // unless it ended between the last two steps
+		if word, err := to.Marked(ctx, mark); err != nil || word != source.word() {
+			return nil, errors.Join(err, ErrMoved)
+		}
 	}
 	rep := &Report{}
 	if rep.Resumed, err = admit(ctx, to, source.word()); err != nil {
@@ -89,6 +124,10 @@ func Run(ctx context.Context, from, to Side, step func(table string) error) (*Re
 		}
 	}
 	rep.Tables = target
+	// In this order one of the two at most may be used, wherever it ends.
+	if err := from.Mark(ctx, gone, "1"); err != nil {
+		return nil, err
+	}
 	return rep, to.Mark(ctx, mark, "")
 }
 

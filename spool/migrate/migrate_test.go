@@ -125,6 +125,18 @@ func claims(t *testing.T, s spool.Store) (order []spool.ID) {
 	}
 }
 
+// unended is a target that fails at the last step of a migration.
+type unended struct{ migrate.Side }
+
+var errEnd = errors.New("ended")
+
+func (u unended) Mark(ctx context.Context, name, word string) error {
+	if word == "" {
+		return errEnd
+	}
+	return u.Side.Mark(ctx, name, word)
+}
+
 // TestThereAndBack moves a store to PostgreSQL, interrupted twice, and back again.
 func TestThereAndBack(t *testing.T) {
 	t.Parallel()
@@ -144,18 +156,44 @@ func TestThereAndBack(t *testing.T) {
 		}); !errors.Is(err, stopped) {
 			t.Fatalf("interrupted: %v", err)
 		}
+		if err := migrate.Usable(t.Context(), target); !errors.Is(err, migrate.ErrUnfinished) {
+			t.Errorf("half of a store may be used: %v", err)
+		}
+		if err := migrate.Usable(t.Context(), source); err != nil {
+			t.Errorf("the source of an unfinished run: %v", err)
+		}
 		target.Close()
 		target = database(t, schema) // a new run of the program
+	}
+	if _, err := migrate.Run(t.Context(), source, unended{target}, nil); !errors.Is(err, errEnd) {
+		t.Fatalf("ended before its last step: %v", err)
+	}
+	for name, s := range map[string]migrate.Marks{"source": source, "target": target} {
+		if migrate.Usable(t.Context(), s) == nil {
+			t.Errorf("%s: in use before the last step", name)
+		}
 	}
 	rep, err := migrate.Run(t.Context(), source, target, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := migrate.Usable(t.Context(), target); err != nil {
+		t.Errorf("the target: %v", err)
+	}
+	if err := migrate.Usable(t.Context(), source); !errors.Is(err, migrate.ErrMoved) {
+		t.Errorf("the source: %v", err)
 	}
 	if !rep.Resumed || rep.Contents != 601 || rep.Tables[0].Rows != 601 {
 		t.Errorf("report: %+v", rep)
 	}
 	if problems, err := target.Integrity(t.Context(), true); err != nil || len(problems) > 0 {
 		t.Errorf("integrity: %v, %v", problems, err)
+	}
+	if _, err := migrate.Run(t.Context(), source, target, nil); !errors.Is(err, migrate.ErrMoved) {
+		t.Errorf("once more: %v", err)
+	}
+	if err := errors.Join(migrate.Reopen(t.Context(), source), migrate.Usable(t.Context(), source)); err != nil {
+		t.Errorf("the way back: %v", err)
 	}
 	if _, err := migrate.Run(t.Context(), source, target, nil); !errors.Is(err, migrate.ErrNotEmpty) {
 		t.Errorf("into what is full: %v", err)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,12 +29,23 @@ type files struct {
 	live   map[string]*draft          // drafts that are neither finished nor discarded, by id
 	held   map[string]map[*draft]bool // finished drafts of large content that are not discarded yet, by hash
 	synced map[string]bool            // folders whose name is known to be on the disk
+	hashes map[string]partly          // of kept drafts that nobody has open, by id
 }
+
+// partly is the hash of a kept file as far as it was computed: who goes on with the
+// file, or gives it its final name, need not read it again. After a restart he must.
+type partly struct {
+	hash   hash.Hash
+	hashed int64
+}
+
+// maxHashes bounds the memory of them.
+const maxHashes = 10_000
 
 func newFiles(s *Store) *files {
 	return &files{
 		store: s, content: filepath.Join(s.opt.Dir, "content"), drafts: filepath.Join(s.opt.Dir, "drafts"),
-		live: map[string]*draft{}, held: map[string]map[*draft]bool{}, synced: map[string]bool{},
+		live: map[string]*draft{}, held: map[string]map[*draft]bool{}, synced: map[string]bool{}, hashes: map[string]partly{},
 	}
 }
 
@@ -194,6 +206,7 @@ func (f *files) settle(t *tx) {
 			d.kept.Store(false)
 			continue
 		}
+		delete(f.hashes, id)
 		f.unlink(filepath.Join(f.drafts, id))
 	}
 }

@@ -45,6 +45,7 @@ type draft struct {
 
 	hash   hash.Hash // of the first hashed bytes of a file; nil once they were written again
 	hashed int64
+	asKept bool // nothing was written since it was kept
 
 	done    error // why it takes no more: finished or discarded
 	content spool.Content
@@ -153,6 +154,7 @@ func (d *draft) WriteAt(p []byte, off int64) (int, error) {
 	} else if err := d.put(p, off); err != nil {
 		return 0, err
 	}
+	d.asKept = false
 	d.written = d.written.With(ranges.Span{From: off, To: end})
 	d.size = max(d.size, end)
 	if d.file != nil {
@@ -245,6 +247,7 @@ func (d *draft) Truncate(size int64) error {
 	case size > d.max:
 		return fmt.Errorf("draft: %w", spool.ErrTooLarge)
 	}
+	d.asKept = false
 	d.written = d.written.Cut(size)
 	d.mem = d.mem[:min(int64(len(d.mem)), size)]
 	if size < d.hashed {
@@ -298,6 +301,7 @@ func (d *draft) Keep(ctx context.Context, owner, name string, at time.Time) erro
 	if err != nil {
 		return fmt.Errorf("draft: %w", err)
 	}
+	d.asKept = true
 	return nil
 }
 
@@ -340,6 +344,7 @@ func (d *draft) reopen(inline bool) error {
 	f := d.store.files
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	id := d.id
 	if inline {
 		if f.live[d.id] != nil {
 			d.fork()
@@ -375,6 +380,10 @@ func (d *draft) reopen(inline bool) error {
 	}
 	d.file = file
 	f.live[d.id] = d
+	if p, ok := f.hashes[id]; ok {
+		delete(f.hashes, id)
+		d.hash, d.hashed = p.hash, p.hashed
+	}
 	return nil
 }
 
@@ -513,6 +522,9 @@ func (d *draft) close() {
 	}
 	d.file.Close()
 	d.file = nil
+	if d.kept.Load() && d.asKept && d.hash != nil && len(f.hashes) < maxHashes {
+		f.hashes[d.id] = partly{d.hash, d.hashed}
+	}
 	if !d.kept.Load() {
 		os.Remove(d.path()) // not there any more when it was renamed
 	}
