@@ -365,3 +365,40 @@ func TestStepFails(t *testing.T) {
 		}
 	}
 }
+
+// TestKeepUnanswered keeps a draft whose commit is made but not answered, as the
+// engine stops: the file must be there for the row that may name it.
+func TestKeepUnanswered(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var armed atomic.Bool
+	s := open(t, Options{Dir: dir, Faults: func(at Point) error {
+		if at == AfterCommit && armed.Load() {
+			return syscall.EIO
+		}
+		return nil
+	}})
+	d, err := s.NewDraft(t.Context(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.WriteAt(body(1), 0); err != nil {
+		t.Fatal(err)
+	}
+	armed.Store(true)
+	if err := d.Keep(t.Context(), "o", name(1), noon); !errors.Is(err, spool.ErrStopped) {
+		t.Fatalf("got %v, want %v", err, spool.ErrStopped)
+	}
+	d.Discard()
+	s.Close()
+
+	s = open(t, Options{Dir: dir})
+	again, err := s.Resume(t.Context(), "o", name(1), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Discard()
+	if c, err := again.Finish(t.Context()); err != nil || c.Size != int64(len(body(1))) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}

@@ -508,7 +508,8 @@ func (d *draft) trim() error {
 }
 
 // close takes the draft out of the live ones and removes its file unless a row
-// names it or it has become content.
+// names it or it has become content. Once the engine has stopped a row may name it
+// although its commit was refused: the next Open looks.
 func (d *draft) close() {
 	f := d.store.files
 	f.mu.Lock()
@@ -525,7 +526,7 @@ func (d *draft) close() {
 	if d.kept.Load() && d.asKept && d.hash != nil && len(f.hashes) < maxHashes {
 		f.hashes[d.id] = partly{d.hash, d.hashed}
 	}
-	if !d.kept.Load() {
+	if !d.kept.Load() && d.store.stopped() == nil {
 		os.Remove(d.path()) // not there any more when it was renamed
 	}
 }

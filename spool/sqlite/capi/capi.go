@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -40,6 +41,10 @@ type Conn struct {
 	db  uintptr
 	out uintptr // where SQLite leaves a pointer
 }
+
+// Configure readies the translation for use, once a process. Open calls it; whoever
+// calls SQLite before that calls it first.
+var Configure = sync.OnceFunc(codes.PatchIssue199)
 
 // Open opens a database that is named by a URI, through a VFS or with "" through
 // SQLite's own. It may read, write and make the file unless the URI says otherwise.
