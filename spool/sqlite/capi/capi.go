@@ -69,11 +69,26 @@ func Open(uri, vfs string) (*Conn, error) {
 	if err == nil {
 		err = c.failed(codes.Xsqlite3_extended_result_codes(c.tls, c.db, 1))
 	}
+	if err == nil {
+		err = c.keepPlans()
+	}
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// keepPlans makes SQLite plan a statement once, whatever values come (the query
+// planner stability guarantee). Otherwise each new value of a LIMIT has it planned
+// anew, which takes longer than a claim itself.
+func (c *Conn) keepPlans() error {
+	args := libc.NewVaList(int32(1), uintptr(0))
+	if args == 0 {
+		return errNoMemory
+	}
+	defer libc.Xfree(c.tls, args)
+	return c.failed(codes.Xsqlite3_db_config(c.tls, c.db, codes.SQLITE_DBCONFIG_ENABLE_QPSG, args))
 }
 
 var errNoMemory = errors.New("sqlite: no memory")
