@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -91,7 +92,7 @@ func fillSpool(t *testing.T, dir string, n int) {
 	// From the first claim on, which every store has seen long before it is full, what is
 	// accepted stands in line for the next.
 	err = store.Update(t.Context(), func(tx spool.Tx) error {
-		_, err := tx.Claim(spool.Claim{Queue: gateway.Submissions, From: gateway.StateAccepted, To: gateway.StateLeased, Now: time.Now(), TTL: time.Minute, Max: 1})
+		_, err := tx.Claim(spool.Claim{Queue: gateway.Submissions, From: gateway.StateAccepted, To: gateway.StateLeased, Now: time.Now(), TTL: time.Minute, Max: 1, Token: rand.Text})
 		return err
 	})
 	if err != nil {
