@@ -40,7 +40,7 @@ import (
 // BRAMA_CRASH_SEED repeats the moments and the documents of a run, as far as two
 // processes can be made to repeat anything.
 func TestCrash(t *testing.T) {
-	rounds, seed := number("BRAMA_CRASH_ROUNDS", 6), uint64(number("BRAMA_CRASH_SEED", int(time.Now().UnixNano()%1e9)))
+	rounds, seed := number("BRAMA_CRASH_ROUNDS", 4), uint64(number("BRAMA_CRASH_SEED", int(time.Now().UnixNano()%1e9)))
 	t.Logf("%d kills; BRAMA_CRASH_SEED=%d repeats them", rounds, seed)
 	crash(t, rounds, seed, "", nil)
 }

@@ -275,8 +275,9 @@ func TestFaults(t *testing.T) {
 	workers := 1
 	if every == "" {
 		e.all = slices.Concat(
-			of(false, bySFTP, 2, faulttest.Kill, faulttest.Tear, faulttest.EIO, faulttest.ENOSPC),
-			of(true, bySFTP, 2, faulttest.Kill, faulttest.Peer))
+			of(false, bySFTP, 2, faulttest.Kill, faulttest.Tear),
+			of(false, bySFTP, 1, faulttest.EIO, faulttest.ENOSPC),
+			of(true, bySFTP, 1, faulttest.Kill, faulttest.Peer))
 	} else {
 		wanted, err := regexp.Compile(every)
 		if err != nil {
