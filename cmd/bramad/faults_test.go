@@ -306,7 +306,7 @@ func TestFaults(t *testing.T) {
 	}
 	t.Logf("in %v", time.Since(begun).Round(time.Second))
 	if file := os.Getenv("BRAMA_FAULTS_PUBLISH"); file != "" && !t.Skipped() {
-		if err := publish(filepath.Join(moduleRoot(t), file), e.all); err != nil {
+		if err := publish(filepath.Join(moduleRoot(t), file), e.stride, e.all); err != nil {
 			t.Error(err)
 		}
 	}
@@ -320,7 +320,7 @@ const (
 
 // publish puts the results of series that have come to their end in place of those of
 // an earlier run.
-func publish(file string, all []*series) error {
+func publish(file string, stride int, all []*series) error {
 	page, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -336,6 +336,10 @@ func publish(file string, all []*series) error {
 	}
 	if changed, err := exec.Command("git", "diff", "HEAD", "--name-only", "--", ":/*.go").Output(); err != nil || len(changed) > 0 {
 		commit = append(bytes.TrimSpace(commit), " and changes"...)
+	}
+	taken := "every point"
+	if stride > 1 {
+		taken = fmt.Sprintf("1 point of %d", stride)
 	}
 	var kernel unix.Utsname
 	if err := unix.Uname(&kernel); err != nil {
@@ -358,9 +362,9 @@ func publish(file string, all []*series) error {
 			if run.String() != s.String() || !run.ended {
 				continue
 			}
-			line = fmt.Sprintf("| %s | %s | %s | %d | %d | %d | %d | %d | %d | %d | %d | %s, %s, %d cores, Linux %s |\n",
+			line = fmt.Sprintf("| %s | %s | %s | %d | %d | %d | %d | %d | %d | %d | %d | %s, %s, %s, %d cores, Linux %s |\n",
 				s.engine(), s.way.name, s.harm, run.points, run.rounds, run.struck, len(run.steps), run.alone, run.lost, run.doubled, run.unexplained,
-				time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), runtime.NumCPU(), release)
+				taken, time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), runtime.NumCPU(), release)
 		}
 		b.WriteString(line)
 	}
