@@ -75,13 +75,20 @@ func (d *daemon) releaseRoot(ctx context.Context, day string) error {
 	return errors.Join(errs...)
 }
 
-// stopJournal signs what was added last. What it cannot sign, the next start does.
-func (d *daemon) stopJournal(ctx context.Context) {
+// stopJournal signs what was added last. What it cannot sign, or give to clients, the
+// next start does. It returns that the store has stopped taking work, which nobody
+// else has seen by then: the daemon must not end as if all were well.
+func (d *daemon) stopJournal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	if err := d.journal.Stop(ctx); err != nil && !errors.Is(err, spool.ErrStopped) {
+	err := d.journal.Stop(ctx)
+	if errors.Is(err, spool.ErrStopped) {
+		return fmt.Errorf("last checkpoint: %w", err)
+	}
+	if err != nil {
 		d.log.Error("no checkpoint at the stop", zap.Error(err))
 	}
+	return nil
 }
 
 // describeJournal warns of a history that is not the signed one.

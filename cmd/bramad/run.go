@@ -258,8 +258,11 @@ func (d *daemon) serve(ctx context.Context, stdout io.Writer, hangup <-chan os.S
 	d.log.Info("draining")
 	d.Core.Drain()
 	err := errors.Join(doors.stop(), core.stop())
-	d.stopJournal(ctx)
-	return err
+	last := d.stopJournal(ctx)
+	if errors.Is(err, spool.ErrStopped) {
+		return err // that says it all
+	}
+	return errors.Join(err, last)
 }
 
 // tell logs that the service manager could not be told; there is nothing else to do.
