@@ -62,6 +62,9 @@ var (
 	// ErrStopped is returned after the engine has given up: a flush failed, or
 	// the store was closed.
 	ErrStopped = errors.New("the spool has stopped taking work")
+	// ErrAway is returned by a reading whose store was out of reach in the middle of
+	// it. The engine goes on: the same reading may be tried again.
+	ErrAway = errors.New("the spool is out of reach for the moment")
 	// ErrLocked is returned by an engine's Open while somebody else, of this process or
 	// another, has the store open.
 	ErrLocked = errors.New("the spool is in use by another process")

@@ -265,6 +265,7 @@ var codes = []struct {
 	{spool.ErrTooLarge, "too-large", http.StatusRequestEntityTooLarge},
 	{spool.ErrFull, "full", http.StatusInsufficientStorage},
 	{spool.ErrStopped, "stopped", http.StatusServiceUnavailable},
+	{spool.ErrAway, "away", http.StatusServiceUnavailable},
 }
 
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {

@@ -97,7 +97,7 @@ func problemOf(err error) (p *Problem, known bool) {
 	case errors.Is(err, gateway.ErrName):
 		return invalid.because("name not allowed"), true
 	case errors.Is(err, gateway.ErrStopping), errors.Is(err, gateway.ErrQuota), errors.Is(err, gateway.ErrSeal),
-		errors.Is(err, spool.ErrFull), errors.Is(err, spool.ErrStopped):
+		errors.Is(err, spool.ErrFull), errors.Is(err, spool.ErrAway), errors.Is(err, spool.ErrStopped):
 		return &unavailable, true
 	}
 	return &internal, false

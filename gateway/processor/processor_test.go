@@ -59,6 +59,7 @@ func TestRequests(t *testing.T) {
 		{"short ttl", "POST", "/v1/leases", "/v1/leases", js, `{"ttl":1}`, nil, 422, "ttl", ""},
 		{"huge", "POST", "/v1/leases", "/v1/leases", js, `{"max":` + strings.Repeat(" ", maxRequest) + `1}`, nil, 413, "", ""},
 		{"form", "POST", "/v1/leases", "/v1/leases", "text/plain", `{}`, nil, 415, "", ""},
+		{"part out of reach", "GET", "/v1/submissions/{id}/parts/{name}", "/v1/submissions/" + id + "/parts/P%201.DBF", "", "", func(f *fake) { f.err = spool.ErrAway }, 503, "Шлюз", "Retry-After"},
 		{"stopping", "POST", "/v1/leases", "/v1/leases", js, `{}`, func(f *fake) { f.err = gateway.ErrStopping }, 503, "Шлюз", "Retry-After"},
 		{"secret of an error", "POST", "/v1/leases", "/v1/leases", js, `{}`, func(f *fake) { f.err = errors.New("disk at /x") }, 500, "internal", ""},
 

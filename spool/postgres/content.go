@@ -186,8 +186,12 @@ func (s *Store) Open(ctx context.Context, sum string) (spool.Blob, error) {
 	var size int64
 	var mem []byte
 	var id *int64
-	err = s.View(ctx, func(r spool.Reader) error {
-		return r.(*reader).s.row(`SELECT size, bytes, blob FROM content WHERE sha256 = $1`, []arg{raw}, &size, &mem, &id)
+	if err := s.enter(); err != nil {
+		return nil, fmt.Errorf("content: %w", err)
+	}
+	defer s.views.Done()
+	err = s.patient(ctx, func(c *session) error {
+		return c.row(`SELECT size, bytes, blob FROM content WHERE sha256 = $1`, []arg{raw}, &size, &mem, &id)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		if held, n := s.blobs.holder(sum); held != 0 {

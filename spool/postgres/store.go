@@ -287,7 +287,8 @@ func (s *Store) enter() error {
 // connection more: it may be called inside that other one.
 const slotWait = 200 * time.Millisecond
 
-// side lends a connection beside the writer's, one that answers.
+// side lends a connection beside the writer's, one that answers. If it is lost while
+// it is used, the error is a spool.ErrAway.
 func (s *Store) side(ctx context.Context, use func(*session) error) error {
 	wait := time.NewTimer(slotWait)
 	defer wait.Stop()
@@ -313,7 +314,10 @@ func (s *Store) side(ctx context.Context, use func(*session) error) error {
 			c.close()
 		}
 	}()
-	return use(c)
+	if err = use(c); err != nil && c.lost(err) {
+		err = fmt.Errorf("%w: %w", spool.ErrAway, err)
+	}
+	return err
 }
 
 // spare takes an idle connection or makes one, and waits for a server that is away.
@@ -326,8 +330,11 @@ func (s *Store) spare(ctx context.Context) (*session, error) {
 	end := time.Now().Add(s.opt.Patience)
 	for {
 		c, err := s.opt.dial(ctx)
-		if err == nil || !time.Now().Before(end) || !away(err) {
+		if err == nil || !away(err) {
 			return c, err
+		}
+		if !time.Now().Before(end) {
+			return nil, fmt.Errorf("%w: %w", spool.ErrAway, err)
 		}
 		if err := s.pause(ctx); err != nil {
 			return nil, err

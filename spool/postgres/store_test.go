@@ -325,6 +325,75 @@ func TestServerKilled(t *testing.T) {
 	}
 }
 
+// put stores an item with one part and gives the hash of its content.
+func put(t *testing.T, s *Store, id spool.ID) (content string) {
+	t.Helper()
+	d, err := s.NewDraft(t.Context(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Discard()
+	if _, err := d.WriteAt([]byte("content"), 0); err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.Finish(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(t.Context(), func(tx spool.Tx) error {
+		return errors.Join(tx.Insert(spool.Item{ID: id, Queue: "in", State: "received"}), tx.AddPart(id, "p", "document", c, noon))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return c.SHA256
+}
+
+// TestReadingAway: a reading that loses the server says that it may be tried again,
+// and content is found as soon as the server is back.
+func TestReadingAway(t *testing.T) {
+	t.Parallel()
+	own, err := pgtest.Start()
+	if errors.Is(err, pgtest.ErrNone) {
+		pgtest.Need(t, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Remove()
+	s := open(t, Options{URL: own.URL(), Unsafe: true, Patience: 20 * time.Second})
+	content := put(t, s, 1)
+	err = s.View(t.Context(), func(r spool.Reader) error {
+		if _, err := r.Item(1); err != nil {
+			t.Fatal(err)
+		}
+		own.Kill()
+		for range 100 { // the connection's backend may outlive the server by a moment
+			if _, err := r.Item(1); err != nil {
+				return err
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		return nil
+	})
+	if !errors.Is(err, spool.ErrAway) || errors.Is(err, spool.ErrStopped) {
+		t.Errorf("got %v, want %v", err, spool.ErrAway)
+	}
+	back := make(chan error, 1)
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		back <- own.Again()
+	}()
+	b, err := s.Open(t.Context(), content)
+	if err != nil {
+		t.Error(err)
+	} else {
+		b.Close()
+	}
+	if err := <-back; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestPatience ends: the store then stops, and the next start goes on.
 func TestPatience(t *testing.T) {
 	t.Parallel()
