@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -51,6 +52,11 @@ func fillNew(t testing.TB, load *spooltest.Load, dir string, n int, state spool.
 	do(load.Fill(t.Context(), n, max(1000, min(n/10, 250_000)), state))
 	do(s.writeTally())
 	do(s.write.conn.Script(`COMMIT`))
+	// Or else the first checkpoints of the measured store would flush all of it.
+	file, err := os.Open(s.database())
+	do(err)
+	do(file.Sync())
+	do(file.Close())
 }
 
 func (b bulk) Update(_ context.Context, change func(spool.Tx) error) error {

@@ -22,6 +22,7 @@ import (
 //	BRAMA_BENCH_DIR     the disk; default the temporary folder
 //	BRAMA_BENCH_ROUNDS  default 7
 //	BRAMA_BENCH_SECONDS of one measurement, default 1
+//	BRAMA_BENCH_WARM    seconds of work after opening, told but not counted, default 5
 //	BRAMA_BENCH_STORED  documents in the store that is set beside the empty one; default 0: none
 //	BRAMA_BENCH_SIZE    bytes of each of those; default 4096
 func TestBesideTheDisk(t *testing.T) {
@@ -102,6 +103,29 @@ func TestBesideTheDisk(t *testing.T) {
 					return len(some), full.Seen(t.Context(), some)
 				})
 			}})
+	}
+	// A store that was just opened has nothing in its cache, whose memory is new as well.
+	warm := func(name string, l *spooltest.Load) {
+		var rates []string
+		for range number("BRAMA_BENCH_WARM", 5) {
+			accepted, err := spooltest.Rate(64, time.Second, func() (int, error) { return 1, l.Accept(t.Context()) })
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			answered, err := spooltest.Rate(8, time.Second, func() (int, error) { return l.Process(t.Context(), 64) })
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			rates = append(rates, fmt.Sprintf("%.0f/%.0f", accepted, answered))
+		}
+		t.Logf("%s, just opened: accepts by 64 producers / claims + answers, second by second: %s", name, strings.Join(rates, " "))
+	}
+	warm("empty", empty)
+	if full != nil {
+		size := full.Size
+		full.Size = empty.Size
+		warm("full", full)
+		full.Size = size
 	}
 	for range rounds {
 		for _, l := range lines {
