@@ -90,19 +90,27 @@ func (g *Gateway) claim(ctx context.Context, most int, ttl time.Duration) ([]Lea
 	}
 	g.changed()
 	var leases []Lease
+	unread := items
 	err = g.Store.View(ctx, func(r spool.Reader) error {
+		unread = nil
 		for _, it := range items {
 			s, err := g.submission(ctx, r, it)
 			if err != nil {
-				// One that cannot be read must not hold up the others. Its lease runs
-				// out, it comes again later and later, and the log says why.
+				// One that cannot be read must not hold up the others.
 				g.Log.Error("submission cannot be leased", zap.Stringer("submission", it.ID), zap.Error(err))
+				unread = append(unread, it)
 				continue
 			}
 			leases = append(leases, Lease{Token: it.Lease, Until: it.LeaseUntil.UTC(), Submission: s})
 		}
 		return nil
 	})
+	// Nobody gets to know these leases: the submissions come again, later and later.
+	for _, it := range unread {
+		if err := g.endLease(ctx, it.ID, func(now spool.Item) bool { return now.Lease == it.Lease }); err != nil {
+			g.Log.Error("lease nobody has must run out", zap.Stringer("submission", it.ID), zap.Error(err))
+		}
+	}
 	return leases, err
 }
 
@@ -340,16 +348,24 @@ func delay(attempts int) time.Duration {
 	return min(d, time.Hour)
 }
 
-// giveBack ends a lease that ran out: the submission goes back into the queue.
+// giveBack ends a lease that ran out.
 func (g *Gateway) giveBack(ctx context.Context, id spool.ID) error {
+	now := g.Now()
+	return g.endLease(ctx, id, func(it spool.Item) bool { return !now.Before(it.LeaseUntil) || endless(it, now) })
+}
+
+// endLease ends a lease that is over: the submission goes back into the queue, and
+// waits the longer the more often it was leased. It may have been answered, extended
+// or leased again meanwhile.
+func (g *Gateway) endLease(ctx context.Context, id spool.ID, over func(spool.Item) bool) error {
 	now := g.Now()
 	return g.Store.Update(ctx, func(tx spool.Tx) error {
 		it, err := tx.Item(id)
 		if err != nil {
 			return err
 		}
-		if it.State != StateLeased || now.Before(it.LeaseUntil) && !endless(it, now) {
-			return nil // answered or extended meanwhile
+		if it.State != StateLeased || !over(it) {
+			return nil
 		}
 		token := it.Lease
 		if err := move(&it, StateAccepted); err != nil {
@@ -360,7 +376,7 @@ func (g *Gateway) giveBack(ctx context.Context, id spool.ID) error {
 		if err := tx.Put(it); err != nil {
 			return err
 		}
-		g.Log.Warn("lease ran out", zap.Stringer("submission", id), zap.Int("attempts", it.Attempts))
+		g.Log.Warn("lease is over", zap.Stringer("submission", id), zap.Int("attempts", it.Attempts))
 		return g.journal(tx, id, now, "lease over", journalRecord{From: StateLeased, To: StateAccepted, Lease: token[:min(8, len(token))]})
 	})
 }

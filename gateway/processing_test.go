@@ -1,10 +1,12 @@
 package gateway_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -99,6 +101,52 @@ func TestLeaseRunsOut(t *testing.T) {
 	r.Answer(l, gateway.Answer{Outcome: gateway.Processed})
 	if r.State("A.DBF.p7s") != gateway.StateProcessed {
 		t.Error(r.State("A.DBF.p7s"))
+	}
+}
+
+// unread is a store in which the parts of one item cannot be read.
+type unread struct {
+	spool.Store
+	id spool.ID
+}
+
+func (u unread) View(ctx context.Context, read func(spool.Reader) error) error {
+	return u.Store.View(ctx, func(r spool.Reader) error { return read(unreadParts{r, u.id}) })
+}
+
+type unreadParts struct {
+	spool.Reader
+	id spool.ID
+}
+
+func (u unreadParts) Parts(id spool.ID) ([]spool.Part, error) {
+	if id == u.id {
+		return nil, syscall.EIO
+	}
+	return u.Reader.Parts(id)
+}
+
+// TestLeaseUnread: a submission that cannot be read holds up neither the others nor,
+// for the length of a lease that nobody has, itself.
+func TestLeaseUnread(t *testing.T) {
+	r := stage(t)
+	id := accept(r, "A.DBF.p7s", 1)
+	other := accept(r, "B.DBF.p7s", 2)
+	store := r.Gateway.Store
+	r.Gateway.Store = unread{store, id}
+	if l := r.Lease(2); len(l) != 1 || l[0].Submission.ID != other {
+		t.Fatalf("leased %v", l)
+	}
+	r.Gateway.Store = store
+	if s := r.State("A.DBF.p7s"); s != gateway.StateAccepted {
+		t.Errorf("unread, it is %s", s)
+	}
+	if l := r.Lease(1); len(l) != 0 {
+		t.Errorf("leased again at once: %v", l)
+	}
+	r.Advance(10 * time.Second)
+	if l := r.LeaseOne(); l.Submission.ID != id || l.Submission.Attempts != 2 {
+		t.Errorf("leased %s in attempt %d", l.Submission.ID, l.Submission.Attempts)
 	}
 }
 
