@@ -286,6 +286,13 @@ func TestFaults(t *testing.T) {
 		workers = number("BRAMA_FAULTS_WORKERS", 3)
 		e.all = slices.DeleteFunc(everySeries(), func(s *series) bool { return !wanted.MatchString(s.String()) })
 	}
+	file, tested := os.Getenv("BRAMA_FAULTS_PUBLISH"), ""
+	if file != "" {
+		var err error
+		if tested, err = tree(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	begun := time.Now()
 	t.Run("lives", func(t *testing.T) {
 		for i := range workers {
@@ -305,8 +312,8 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	t.Logf("in %v", time.Since(begun).Round(time.Second))
-	if file := os.Getenv("BRAMA_FAULTS_PUBLISH"); file != "" && !t.Skipped() {
-		if err := publish(filepath.Join(moduleRoot(t), file), e.stride, e.all); err != nil {
+	if file != "" && !t.Skipped() {
+		if err := publish(filepath.Join(moduleRoot(t), file), tested, e.stride, e.all); err != nil {
 			t.Error(err)
 		}
 	}
@@ -318,9 +325,22 @@ const (
 	resultsEnd   = "<!-- faults: end -->"
 )
 
+// tree names what is tested: its commit, and whether there is more.
+func tree() (string, error) {
+	commit, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		return "", fmt.Errorf("git rev-parse: %w", err)
+	}
+	name := string(bytes.TrimSpace(commit))
+	if changed, err := exec.Command("git", "diff", "HEAD", "--name-only", "--", ":/*.go").Output(); err != nil || len(changed) > 0 {
+		name += " and changes"
+	}
+	return name, nil
+}
+
 // publish puts the results of series that have come to their end in place of those of
 // an earlier run.
-func publish(file string, stride int, all []*series) error {
+func publish(file, tree string, stride int, all []*series) error {
 	page, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -329,13 +349,6 @@ func publish(file string, stride int, all []*series) error {
 	table, after, ok2 := strings.Cut(rest, resultsEnd)
 	if !ok || !ok2 {
 		return fmt.Errorf("%s: no %s", file, resultsBegin)
-	}
-	commit, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
-	if err != nil {
-		return fmt.Errorf("git rev-parse: %w", err)
-	}
-	if changed, err := exec.Command("git", "diff", "HEAD", "--name-only", "--", ":/*.go").Output(); err != nil || len(changed) > 0 {
-		commit = append(bytes.TrimSpace(commit), " and changes"...)
 	}
 	taken := "every point"
 	if stride > 1 {
@@ -364,7 +377,7 @@ func publish(file string, stride int, all []*series) error {
 			}
 			line = fmt.Sprintf("| %s | %s | %s | %d | %d | %d | %d | %d | %d | %d | %d | %s, %s, %s, %d cores, Linux %s |\n",
 				s.engine(), s.way.name, s.harm, run.points, run.rounds, run.struck, len(run.steps), run.alone, run.lost, run.doubled, run.unexplained,
-				taken, time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), runtime.NumCPU(), release)
+				taken, time.Now().UTC().Format(time.DateOnly), tree, runtime.NumCPU(), release)
 		}
 		b.WriteString(line)
 	}
