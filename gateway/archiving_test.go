@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/gatewaytest"
@@ -454,6 +455,7 @@ func cutArchive(a *attic, before map[string]string, step string, times int, kill
 func TestPutAwayTampered(t *testing.T) {
 	t.Parallel()
 	a := newAttic(t)
+	first := a.DBF(1, 2)
 	a.day(1)
 	a.Advance(32 * 24 * time.Hour)
 	a.day(101)
@@ -515,6 +517,16 @@ func TestPutAwayTampered(t *testing.T) {
 		}
 	}
 	noticed("gone", journal.ArchiveAbsent)
+
+	// The payments of that month come again: they are recognised all the same.
+	a.ok(os.Remove(one))
+	a.Trust.Store(a.People.Store(a.People.List(a.Clock.Now())))
+	first[3]++ // written on another day, with the same payments
+	a.Send("anew.DBF.p7s", a.Signed(first))
+	if got := a.Receipt("anew.DBF.p7s", 1); got.Outcome != gateway.Duplicate || !slices.ContainsFunc(got.Findings, func(f formats.Finding) bool { return f.Rule == "DUP-003" }) {
+		t.Errorf("sent again while its archive is away: %s %+v", got.Outcome, got.Findings)
+	}
+	a.ok(os.WriteFile(one, good, 0o600))
 
 	// Somebody says of an item that it is in an archive, and takes its papers away.
 	a.Send("victim.DBF.p7s", a.Signed(a.DBF(901, 1)))
