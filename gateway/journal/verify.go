@@ -191,7 +191,7 @@ type verifying struct {
 	released []paper
 	bytes    map[bytesOf]bool
 	putAway  map[boxOf]time.Time     // posts of a box that were published earlier
-	days     map[string]paper    // the newest report of a day
+	days     map[string]paper        // the newest report of a day
 	since    time.Time               // of the first row that tells of its item, and of posts that were put away
 	from     map[spool.ID][]spool.ID // items whose parts went over to an item
 	acts     map[act]bool
