@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -545,4 +546,58 @@ func TestPutAwayTampered(t *testing.T) {
 		return errors.Join(err, tx.Put(it))
 	}))
 	noticed("an item more", journal.ArchiveChanged)
+}
+
+// TestRemoveArchive destroys one by order: the journal tells so and stays whole, the
+// client is told, and what was in it is recognised when it comes again.
+func TestRemoveArchive(t *testing.T) {
+	t.Parallel()
+	a := newAttic(t)
+	first := a.DBF(1, 2)
+	id := a.day(1)
+	a.months(3)
+	rows, err := a.putAway()
+	a.ok(err)
+	if len(rows) != 1 {
+		t.Fatalf("%+v", rows)
+	}
+	name, file := rows[0].Name, filepath.Join(a.state, "archive", rows[0].Name+archive.Ending)
+	for _, c := range []struct {
+		name, reason string
+		want         error
+	}{{"archive-1999-01-1", "law", spool.ErrNotFound}, {name, "", gateway.ErrMove}} {
+		if err := a.Gateway.RemoveArchive(a.Ctx(), c.name, "root", c.reason); !errors.Is(err, c.want) {
+			t.Errorf("%s, %q: %v, want %v", c.name, c.reason, err, c.want)
+		}
+	}
+	copied, err := os.ReadFile(file)
+	a.ok(err)
+	a.ok(a.Gateway.RemoveArchive(a.Ctx(), name, "root", "kept for the time the law says"))
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("its file is there still: %v", err)
+	}
+	if err := a.Gateway.RemoveArchive(a.Ctx(), name, "root", "again"); !errors.Is(err, gateway.ErrMove) {
+		t.Errorf("removed twice: %v", err)
+	}
+	a.sign()
+	rep := a.whole()
+	if len(rep.Archives) != 1 || rep.Archives[0].Is != "removed" || rep.Archives[0].Reason != "kept for the time the law says" {
+		t.Errorf("archives %+v", rep.Archives)
+	}
+	if now := a.seen(); !strings.Contains(now["2026/03/04/REMOVED-"+name+".txt"], name) {
+		t.Errorf("the client is told %q", slices.Collect(maps.Keys(now)))
+	}
+	a.Trust.Store(a.People.Store(a.People.List(a.Clock.Now())))
+	a.Send("again.DBF.p7s", a.Signed(first))
+	if got := a.Receipt("again.DBF.p7s", 1); got.Outcome != gateway.Duplicate || got.First == nil || *got.First != id {
+		t.Errorf("sent again: %s, first %v", got.Outcome, got.First)
+	}
+	// A removal that was cut off after its record is finished by the next run; so is a
+	// file that somebody has put back.
+	a.ok(os.WriteFile(file, copied, 0o600))
+	_, err = a.putAway()
+	a.ok(err)
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("its file is back: %v", err)
+	}
 }
