@@ -587,6 +587,9 @@ func TestRemoveArchive(t *testing.T) {
 	if now := a.seen(); !strings.Contains(now["2026/03/04/REMOVED-"+name+".txt"], name) {
 		t.Errorf("the client is told %q", slices.Collect(maps.Keys(now)))
 	}
+	if d, err := a.Gateway.Show(a.Ctx(), id); err != nil || !errors.Is(d.Away, archive.ErrRemoved) || len(d.Parts) != 0 || len(d.History) < 3 {
+		t.Errorf("shown: %v, away %v, %d parts, %d rows", err, d.Away, len(d.Parts), len(d.History))
+	}
 	a.Trust.Store(a.People.Store(a.People.List(a.Clock.Now())))
 	a.Send("again.DBF.p7s", a.Signed(first))
 	if got := a.Receipt("again.DBF.p7s", 1); got.Outcome != gateway.Duplicate || got.First == nil || *got.First != id {

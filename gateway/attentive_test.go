@@ -80,3 +80,53 @@ func TestUnreadableIsNoVerdict(t *testing.T) {
 		}
 	}
 }
+
+// TestUnreadableIsNoEvidence: what is kept as evidence is whole, whichever read of the
+// document failed while it was gathered at first.
+func TestUnreadableIsNoEvidence(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.New(t, gatewaytest.Setup{})
+	var at atomic.Int64
+	at.Store(-1)
+	r.Gateway.Store = dim{r.Gateway.Store, &at}
+	kept := func(n int64) (parts int, failed bool) {
+		name := fmt.Sprintf("C%d.pdf", n)
+		content := sample.PDF(fmt.Sprintf("contract %d ", n) + strings.Repeat("lorem ipsum ", 20_000))
+		r.Upload(name, content)
+		r.Send(name+".p7s", r.Detached(content, r.Head))
+		at.Store(n)
+		_ = r.Gateway.KeepEvidence(r.Ctx()) // the log tells
+		failed = n > 0 && at.Load() <= 0
+		at.Store(-1)
+		r.Advance(time.Hour)
+		if err := r.Gateway.KeepEvidence(r.Ctx()); err != nil {
+			t.Error(err)
+		}
+		must(t, r.Store.View(r.Ctx(), func(v spool.Reader) error {
+			all, err := v.Parts(r.Items(name)[0].ID)
+			for _, p := range all {
+				if p.Role == gateway.RoleEvidence {
+					parts++
+				}
+			}
+			return err
+		}))
+		return parts, failed
+	}
+	want, _ := kept(0)
+	if want == 0 {
+		t.Fatal("no evidence is kept")
+	}
+	for n := int64(1); ; n++ {
+		got, failed := kept(n)
+		if got != want {
+			t.Errorf("read %d failed: %d parts of evidence, want %d", n, got, want)
+		}
+		if !failed {
+			if n < 3 {
+				t.Errorf("only %d reads", n)
+			}
+			return
+		}
+	}
+}

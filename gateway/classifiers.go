@@ -8,11 +8,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/formats/classifier"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
 // classifierBucket holds the classifiers in the spool, a value a list.
-const classifierBucket = "classifier"
+const classifierBucket = journal.BucketClassifiers
 
 func (g *Gateway) loadClassifiers(ctx context.Context) error {
 	var stored map[string][]byte
@@ -75,7 +76,7 @@ func (g *Gateway) ImportClassifier(ctx context.Context, name string, entries []c
 		if before != nil {
 			rec.Replaced = hexSHA256(before)
 		}
-		return g.journal(tx, 0, g.Now(), "classifier", rec)
+		return g.journal(tx, 0, g.Now(), journal.ClassifierSet, rec)
 	})
 	if err != nil {
 		return nil, err

@@ -196,13 +196,14 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 	trust := c.material()
 	o := cades.Options{At: s.item.Decided, Trust: trust, Freshness: g.Freshness, Tolerate: c.tolerances()}
 	var document *io.SectionReader
+	var reads attention
 	if s.document != nil {
 		blob, err := g.Store.Open(ctx, s.document.Content.SHA256)
 		if err != nil {
 			return err
 		}
 		defer blob.Close()
-		document = io.NewSectionReader(blob, 0, blob.Size())
+		document = reads.over(io.NewSectionReader(blob, 0, blob.Size()))
 	}
 	leave, err := g.large.enter(ctx, s.sigs...)
 	if err != nil {
@@ -219,6 +220,9 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 		}
 		containers = append(containers, b)
 		r := evidence.Judge(b, document, o)
+		if err := reads.fault(); err != nil {
+			return fmt.Errorf("the document cannot be read: %w", err)
+		}
 		if r.Indication != cades.TotalPassed {
 			// A provider may have judged it by another trust: what it believed is not ours to keep.
 			g.Log.Warn("the verdict over an accepted signature is not given again", zap.Stringer("submission", id), zap.String("indication", r.Indication.String()), zap.String("why", string(r.SubIndication)))

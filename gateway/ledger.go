@@ -11,6 +11,7 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/kind"
 	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -198,13 +199,14 @@ func (p *prior) ripe(r spool.Reader, it *spool.Item, v *Verdict) error {
 }
 
 // post writes what an accepted submission does to its client's ledger; with back
-// what it did is undone.
-func post(tx spool.Tx, owner client.ID, it *spool.Item, v *Verdict, back bool) error {
+// what it did is undone. It gives what it has set, for the journal.
+func post(tx spool.Tx, owner client.ID, it *spool.Item, v *Verdict, back bool) (journal.Values, error) {
+	set := journal.Values{}
 	for _, e := range v.Entries {
 		for _, p := range e.Postings {
 			a, err := readAccount(tx, owner, p.Account)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			switch {
 			case back:
@@ -221,12 +223,13 @@ func post(tx spool.Tx, owner client.ID, it *spool.Item, v *Verdict, back bool) e
 			var row []byte
 			if a != (account{}) {
 				if row, err = json.Marshal(a); err != nil {
-					return err
+					return nil, err
 				}
 			}
 			if err := tx.SetValue(ledgerOf(owner), p.Account, row); err != nil {
-				return err
+				return nil, err
 			}
+			set.Add(ledgerOf(owner), p.Account, row)
 		}
 	}
 	id := []byte(it.ID.String())
@@ -236,9 +239,10 @@ func post(tx spool.Tx, owner client.ID, it *spool.Item, v *Verdict, back bool) e
 			if errors.Is(err, spool.ErrNotFound) {
 				err = nil
 			}
-			return err
+			return set, err
 		}
 		id = nil
 	}
-	return tx.SetValue(documentsOf(owner), v.SHA256, id)
+	set.Add(documentsOf(owner), v.SHA256, id)
+	return set, tx.SetValue(documentsOf(owner), v.SHA256, id)
 }

@@ -53,29 +53,30 @@ func readNote(b []byte) note {
 // journalRecord is what the journal keeps of a change. It names contents by
 // their hashes and people not at all.
 type journalRecord struct {
-	Origin     *Origin     `json:"origin,omitempty"`
-	Name       string      `json:"name,omitempty"`
-	Role       spool.Role  `json:"role,omitempty"`
-	SHA256     string      `json:"sha256,omitempty"`
-	Replaced   string      `json:"replaced,omitempty"`
-	Other      spool.ID    `json:"other,omitzero"`
-	From       spool.State `json:"from,omitempty"`
-	To         spool.State `json:"to,omitempty"`
-	Outcome    Outcome     `json:"outcome,omitempty"`
-	Rules      []string    `json:"rules,omitempty"`      // ids of the findings that refused
-	Signatures []string    `json:"signatures,omitempty"` // SHA-256 of the signers' certificates, with their indication
-	Evidence   []string    `json:"evidence,omitempty"`   // SHA-256 of the CRLs that were used
-	Profile    string      `json:"profile,omitempty"`    // SHA-256
-	Receipt    string      `json:"receipt,omitempty"`    // SHA-256 of the receipt's JSON
-	Lease      string      `json:"lease,omitempty"`      // first characters of the token
-	Reason     string      `json:"reason,omitempty"`
-	Reference  string      `json:"reference,omitempty"`
-	By         string      `json:"by,omitempty"`
-	Items      int64       `json:"items,omitempty"` // of an archive
-	Ids        string      `json:"ids,omitempty"`   // SHA-256 of them
-	Before     time.Time   `json:"before,omitzero"` // what was published earlier was put away
-	Keys       []byte      `json:"keys,omitempty"`  // by which it is recognised when it comes again, keysOf
-	Left       string      `json:"left,omitempty"`  // journal.ItemDigest, after the change
+	Origin     *Origin        `json:"origin,omitempty"`
+	Name       string         `json:"name,omitempty"`
+	Role       spool.Role     `json:"role,omitempty"`
+	SHA256     string         `json:"sha256,omitempty"`
+	Replaced   string         `json:"replaced,omitempty"`
+	Other      spool.ID       `json:"other,omitzero"`
+	From       spool.State    `json:"from,omitempty"`
+	To         spool.State    `json:"to,omitempty"`
+	Outcome    Outcome        `json:"outcome,omitempty"`
+	Rules      []string       `json:"rules,omitempty"`      // ids of the findings that refused
+	Signatures []string       `json:"signatures,omitempty"` // SHA-256 of the signers' certificates, with their indication
+	Evidence   []string       `json:"evidence,omitempty"`   // SHA-256 of the CRLs that were used
+	Profile    string         `json:"profile,omitempty"`    // SHA-256
+	Receipt    string         `json:"receipt,omitempty"`    // SHA-256 of the receipt's JSON
+	Lease      string         `json:"lease,omitempty"`      // first characters of the token
+	Reason     string         `json:"reason,omitempty"`
+	Reference  string         `json:"reference,omitempty"`
+	By         string         `json:"by,omitempty"`
+	Items      int64          `json:"items,omitempty"`  // of an archive
+	Ids        string         `json:"ids,omitempty"`    // SHA-256 of them
+	Before     time.Time      `json:"before,omitzero"`  // what was published earlier was put away
+	Keys       []byte         `json:"keys,omitempty"`   // by which it is recognised when it comes again, keysOf
+	Values     journal.Values `json:"values,omitempty"` // what was set beside the item
+	Left       string         `json:"left,omitempty"`   // journal.ItemDigest, after the change
 }
 
 // journal writes a record in the transaction of the change it tells of.

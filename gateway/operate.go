@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
@@ -107,6 +108,7 @@ func (g *Gateway) Items(ctx context.Context, q spool.Query) ([]spool.Item, error
 
 // Dossier is everything about one item but the bytes of its parts.
 type Dossier struct {
+	Away    error // why parts and receipt are not told: their archive is not here
 	Item    spool.Item
 	Reason  string // why it is dead or was moved
 	Parts   []spool.Part
@@ -122,7 +124,11 @@ func (g *Gateway) Show(ctx context.Context, id spool.ID) (Dossier, error) {
 		if d.Item, err = r.Item(id); err != nil {
 			return err
 		}
-		if d.Parts, err = r.Parts(id); err != nil {
+		d.Parts, err = r.Parts(id)
+		if errors.Is(err, archive.ErrOffline) {
+			d.Away, err = err, nil // what the store has itself is told all the same
+		}
+		if err != nil {
 			return err
 		}
 		if d.History, err = r.History(id); err != nil {
@@ -132,6 +138,9 @@ func (g *Gateway) Show(ctx context.Context, id spool.ID) (Dossier, error) {
 		d.Reason = n.Reason
 		if n.Answer != nil && n.Answer.Reason != "" {
 			d.Reason = n.Answer.Reason
+		}
+		if d.Away != nil {
+			return nil
 		}
 		for _, suffix := range []string{".receipt2.json", ".receipt1.json", ".held.json"} {
 			p, err := r.Part(id, d.Item.Label+suffix)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -223,19 +224,20 @@ func (g *Gateway) Answer(ctx context.Context, token string, a Answer) error {
 		if a.Outcome == Retry {
 			it.NotBefore = now.Add(delay(it.Attempts))
 		}
+		var set journal.Values
 		if a.Outcome == Returned {
 			// The number may be used again (DESIGN 5).
 			if err := tx.Forget(it.ID); err != nil {
 				return err
 			}
-			if err := post(tx, client.ID(it.Owner), &it, &v, true); err != nil {
+			if set, err = post(tx, client.ID(it.Owner), &it, &v, true); err != nil {
 				return err
 			}
 		}
 		if err := tx.Put(it); err != nil {
 			return err
 		}
-		rec := journalRecord{From: StateLeased, To: it.State, Outcome: a.Outcome, SHA256: it.SHA256, Reason: a.Reason, Reference: a.Reference}
+		rec := journalRecord{From: StateLeased, To: it.State, Outcome: a.Outcome, SHA256: it.SHA256, Reason: a.Reason, Reference: a.Reference, Values: set}
 		for i, f := range files {
 			if i == 0 {
 				rec.Receipt = hexSHA256(f.content)

@@ -11,12 +11,13 @@ import (
 
 	"github.com/brama-gateway/brama/formats/outgoing"
 	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
 // registerBucket holds the register in the spool, an entry a client, so that a
 // change of it is one transaction with its journal records.
-const registerBucket = "client"
+const registerBucket = journal.BucketRegister
 
 func (g *Gateway) loadRegister(ctx context.Context) error {
 	var stored map[string][]byte
@@ -101,7 +102,7 @@ func (g *Gateway) Apply(ctx context.Context, entries []client.Entry, by string, 
 			if before != nil {
 				rec.Replaced = hexSHA256(before)
 			}
-			if err := g.journal(tx, 0, now, "register", rec); err != nil {
+			if err := g.journal(tx, 0, now, journal.Registered, rec); err != nil {
 				return err
 			}
 		}

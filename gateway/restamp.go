@@ -450,6 +450,7 @@ type restamper struct {
 	document *io.SectionReader // nil where it is inside the container
 	blob     spool.Blob        // of document
 	check    cades.Options     // with what is kept, as who verifies the package
+	reads    attention         // of document
 }
 
 func (g *Gateway) newRestamper(ctx context.Context, s signedPieces) (*restamper, error) {
@@ -484,7 +485,7 @@ func (g *Gateway) newRestamper(ctx context.Context, s signedPieces) (*restamper,
 		return w, err
 	}
 	if w.blob, err = g.Store.Open(ctx, s.document.Content.SHA256); err == nil {
-		w.document = io.NewSectionReader(w.blob, 0, w.blob.Size())
+		w.document = w.reads.over(io.NewSectionReader(w.blob, 0, w.blob.Size()))
 	}
 	return w, err
 }
@@ -500,6 +501,9 @@ func (w *restamper) close() {
 // than end.
 func (w *restamper) over(ctx context.Context, received, raised []byte, end time.Time) ([]byte, error) {
 	if err := evidence.CheckRaised(received, raised, w.document, w.check); err != nil {
+		if fault := w.reads.fault(); fault != nil {
+			return nil, fmt.Errorf("the document cannot be read: %w", fault)
+		}
 		return nil, &tooLate{err}
 	}
 	tokens, sd, err := newestStamps(raised)

@@ -18,6 +18,7 @@ import (
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/formats/profile"
 	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -243,8 +244,10 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 		if err := v.prior.ripe(tx, &it, &v); err != nil {
 			return err
 		}
+		var set journal.Values
 		if v.Outcome == Accepted {
-			if err := post(tx, entry.ID, &it, &v, false); err != nil {
+			var err error
+			if set, err = post(tx, entry.ID, &it, &v, false); err != nil {
 				return err
 			}
 			for _, k := range keys {
@@ -304,7 +307,7 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 		return g.journalAs(tx, record, it.ID, now, "decided", journalRecord{
 			Name: it.Name, SHA256: v.SHA256, From: from, To: it.State, Outcome: v.Outcome, Rules: refusals(v.Findings),
 			Signatures: v.Signers, Evidence: v.Evidence, Profile: v.Profile.SHA256, Receipt: hexSHA256(files[0].content),
-			Other: deref(first), Keys: known,
+			Other: deref(first), Keys: known, Values: set,
 		})
 	})
 	if err != nil {

@@ -147,6 +147,9 @@ func (c *call) printItem(it admin.Item) {
 
 	c.printf("\n%s\n", c.t("Частини", "Parts"))
 	w = tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	if it.Away != "" {
+		c.printf("  %s\n", printable(it.Away))
+	}
 	for _, p := range it.Parts {
 		fmt.Fprintf(w, "  %s\t%s\t%d\t%s\n", p.Role, printable(p.Name), p.Size, p.SHA256)
 	}

@@ -248,6 +248,9 @@ func (l *Local) SpoolShow(ctx context.Context, id spool.ID) (Item, error) {
 		return Item{}, fmt.Errorf("item %s: %w", id, err)
 	}
 	out := Item{Row: row(d.Item), Label: d.Item.Label, Reason: d.Reason, Receipt: d.Receipt, Parts: []gateway.Part{}, History: []Event{}}
+	if d.Away != nil {
+		out.Away = d.Away.Error()
+	}
 	for _, p := range d.Parts {
 		out.Parts = append(out.Parts, gateway.Part{Name: p.Name, Role: string(p.Role), Size: p.Content.Size, SHA256: p.Content.SHA256})
 	}

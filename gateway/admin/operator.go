@@ -174,7 +174,8 @@ type Item struct {
 	Reason  string          `json:"reason,omitempty"`  // why it is held or dead
 	Receipt json.RawMessage `json:"receipt,omitempty"` // the last one, as it was sent
 	Parts   []gateway.Part  `json:"parts"`
-	History []Event         `json:"history"` // oldest first
+	Away    string          `json:"away,omitempty"` // why parts and receipt are missing: their archive is not here
+	History []Event         `json:"history"`        // oldest first
 }
 
 // Event is one line of an item's history.

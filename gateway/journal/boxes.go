@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -35,28 +33,6 @@ type act struct {
 // Retired is the kind of a row that says that the posts in an owner's box were put
 // away which had been published before a time.
 const Retired = "retired"
-
-// DayClosed is the kind of a row that says that the report of a day was made: name is the
-// day, sha256 that of the report.
-const DayClosed = "day closed"
-
-// BucketDays is where a store keeps the reports of closed days, by ISO date.
-const BucketDays = "days"
-
-// closedDays holds the reports of days against their rows.
-func (v *verifying) closedDays(r spool.Reader) error {
-	for _, day := range slices.Sorted(maps.Keys(v.days)) {
-		p := v.days[day]
-		body, err := r.Value(BucketDays, day)
-		if err != nil && !errors.Is(err, spool.ErrNotFound) {
-			return err
-		}
-		if sum := sha256.Sum256(body); err != nil || hex.EncodeToString(sum[:]) != p.sum {
-			v.report.add(DayChanged, p.row, 0, "the report of %s is not the one that was made", day)
-		}
-	}
-	return nil
-}
 
 // boxOf is a box of an owner.
 type boxOf struct{ owner, box string }
@@ -134,14 +110,25 @@ func (v *verifying) hashes(parts []spool.Part) error {
 
 // posts holds the files in the boxes of an item's owner against its parts and rows.
 func (v *verifying) posts(it spool.Item, posts []spool.Post, parts []spool.Part) {
-	has := map[string]bool{}
+	has, lies := map[string]*spool.Part{}, map[string]bool{}
+	for i := range parts {
+		has[parts[i].Name] = &parts[i]
+	}
+	for _, p := range posts {
+		lies[p.Box+"/"+p.Part] = lies[p.Box+"/"+p.Part] || p.Owner == it.Owner && p.Name == p.Part
+	}
 	for _, p := range parts {
-		has[p.Name] = true
+		if box := boxes[string(p.Role)]; box != "" && v.in[it.ID] == "" && !lies[box+"/"+p.Name] {
+			v.report.add(PostChanged, 0, it.ID, "%s, %s/%s: it is not there", it.Owner, box, p.Name)
+		}
 	}
 	for _, p := range posts {
 		v.report.Posts++
 		where := fmt.Sprintf("%s, %s/%s", p.Owner, p.Box, p.Name)
-		if !has[p.Part] && p.Withdrawn.IsZero() {
+		if part := has[p.Part]; part != nil && (p.Size != part.Content.Size || !p.At.Equal(part.Added)) {
+			v.report.add(PostChanged, 0, p.Item, "%s: its size or time is not that of its bytes", where)
+		}
+		if has[p.Part] == nil && p.Withdrawn.IsZero() {
 			v.report.add(PostChanged, 0, p.Item, "%s: there are no bytes for it", where)
 		}
 		if p.Owner != it.Owner {
@@ -161,6 +148,10 @@ func (v *verifying) posts(it spool.Item, posts []spool.Post, parts []spool.Part)
 	}
 }
 
+// boxes are those where parts of a role lie. A proof is given only beside a receipt that
+// has not been put away yet.
+var boxes = map[string]string{"receipt": "receipts", "statement": "outbox", "seal": "outbox"}
+
 // withdrawn says whether rows tell that a post was put away. Notices of holds come and
 // go with the states of their documents.
 func (v *verifying) withdrawn(p spool.Post) bool {
@@ -168,38 +159,15 @@ func (v *verifying) withdrawn(p spool.Post) bool {
 		strings.HasSuffix(p.Name, ".held.txt") || strings.HasSuffix(p.Name, ".held.json")
 }
 
-// posted: a paper that a row tells of lies in its owner's box, be it acknowledged or
-// put away.
-func (v *verifying) posted(r spool.Reader, p paper, owner, box, name string) error {
-	if v.in[p.item] != "" {
-		return nil // its posts have ended with the move into the archive
-	}
-	posts, err := r.Posts(spool.PostQuery{Item: p.item, Gone: true})
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(posts, func(p spool.Post) bool { return p.Owner == owner && p.Box == box && p.Name == name }) {
-		v.report.add(PostChanged, p.row, p.item, "%s, %s/%s: it is not there", owner, box, name)
-	}
-	return nil
-}
-
 // statements holds what was released against its rows: the bytes, and that they lie
 // in a box. What went out encrypted is another file than the one that was hashed.
-func (v *verifying) statements(r spool.Reader, seen map[spool.ID]item) error {
+func (v *verifying) statements(r spool.Reader, seen map[spool.ID]string) error {
 	for _, p := range v.released {
-		it, ok := seen[p.item]
-		if !ok || v.away[p.item] {
+		if _, ok := seen[p.item]; !ok || v.away[p.item] || p.sum == "" || strings.HasSuffix(p.name, ".p7e") {
 			continue
 		}
 		if err := v.ctx.Err(); err != nil {
 			return err
-		}
-		if err := v.posted(r, p, it.owner, "outbox", p.name); err != nil {
-			return err
-		}
-		if p.sum == "" || strings.HasSuffix(p.name, ".p7e") {
-			continue
 		}
 		v.report.Statements++
 		part, err := r.Part(p.item, p.name)

@@ -90,6 +90,7 @@ type record struct {
 	Ids     string    `json:"ids"`    // SHA-256 of their ids
 	Reason  string    `json:"reason"`
 	Outcome string    `json:"outcome"`
+	Values  Values    `json:"values"`
 	Left    string    `json:"left"`   // ItemDigest of the item as the change left it
 	Keys    []byte    `json:"keys"`   // by which the store must recognise the item, one after the other
 	By      string    `json:"by"`     // of Retired: whose posts

@@ -49,7 +49,7 @@ const (
 	DocumentChanged   Sort = "DOCUMENT-CHANGED"   // a document or signature has bytes of which no row tells, or others than its hash
 	StatementChanged  Sort = "STATEMENT-CHANGED"  // a statement is missing or is not the one that was released
 	PostChanged       Sort = "POST-CHANGED"       // a file in a client's box has no bytes, or marks of which no row tells
-	DayChanged        Sort = "DAY-CHANGED"        // the report of a closed day is missing or is not the one that was made
+	ValueChanged      Sort = "VALUE-CHANGED"      // an entry of the register, a code list, a ledger or the report of a day is not as its last row left it
 	ArchiveAbsent     Sort = "ARCHIVE-ABSENT"     // an archive is not where it is looked for: what is in it is not proved
 	ArchiveChanged    Sort = "ARCHIVE-CHANGED"    // an archive is not the file that was written, or has not the items that left the store
 	ArchiveUnknown    Sort = "ARCHIVE-UNKNOWN"    // items are said to be in an archive of which no row tells
@@ -190,10 +190,11 @@ type verifying struct {
 	given    Checkpoint // the newest in a published proof
 	released []paper
 	bytes    map[bytesOf]bool
-	putAway  map[boxOf]time.Time     // posts of a box that were published earlier
-	days     map[string]paper        // the newest report of a day
-	since    time.Time               // of the first row that tells of its item, and of posts that were put away
-	from     map[spool.ID][]spool.ID // items whose parts went over to an item
+	putAway  map[boxOf]time.Time           // posts of a box that were published earlier
+	values   map[string]map[string]valueOf // by bucket and key
+	legacy   bool                          // rows of an earlier release tell of items
+	since    time.Time                     // of the first row that tells of its item, and of posts that were put away
+	from     map[spool.ID][]spool.ID       // items whose parts went over to an item
 	acts     map[act]bool
 }
 
@@ -271,7 +272,7 @@ func (v *verifying) checkpoints(path string, copies []Copy) error {
 
 func (v *verifying) read(r spool.Reader) error {
 	v.states = map[spool.ID]told{}
-	v.putAway, v.days = map[boxOf]time.Time{}, map[string]paper{}
+	v.putAway, v.values = map[boxOf]time.Time{}, map[string]map[string]valueOf{}
 	v.bytes, v.from, v.acts = map[bytesOf]bool{}, map[spool.ID][]spool.ID{}, map[act]bool{}
 	v.archives, v.in, v.away = map[string]*archive{}, map[spool.ID]string{}, map[spool.ID]bool{}
 	next := 0
@@ -385,11 +386,9 @@ func (v *verifying) tell(e spool.Event) {
 		v.report.add(RowChanged, e.Seq, e.Item, "the record cannot be read")
 		return
 	}
+	v.noteValues(e.Seq, e.Kind, &rec)
 	if e.Item == 0 {
 		v.noteArchive(e, rec)
-		if e.Kind == DayClosed {
-			v.days[rec.Name] = paper{row: e.Seq, sum: rec.SHA256}
-		}
 		if e.Kind == Retired && rec.Before.After(v.putAway[boxOf{rec.By, rec.Name}]) {
 			v.putAway[boxOf{rec.By, rec.Name}] = rec.Before
 		}
@@ -400,6 +399,7 @@ func (v *verifying) tell(e spool.Event) {
 	if rec.To != "" {
 		t.state, t.row = rec.To, e.Seq
 	}
+	v.legacy = v.legacy || rec.Left == ""
 	if rec.Left != "" {
 		t.as, t.asRow = rec.Left, e.Seq
 		if v.since.IsZero() {
@@ -475,7 +475,7 @@ func (v *verifying) spool(r spool.Reader) error {
 	if err := v.openArchives(); err != nil {
 		return err
 	}
-	seen := map[spool.ID]item{}
+	seen := map[spool.ID]string{} // labels
 	for after := spool.ID(0); ; {
 		items, err := r.Items(spool.Query{After: after, Limit: page})
 		if err != nil {
@@ -490,7 +490,7 @@ func (v *verifying) spool(r spool.Reader) error {
 			}
 			after = it.ID
 			v.report.Items++
-			seen[it.ID] = item{it.Owner, it.Label}
+			seen[it.ID] = it.Label
 			t, ok := v.states[it.ID]
 			if v.archived(it) {
 				if err := v.papersOf(r, it, t); err != nil {
@@ -515,18 +515,18 @@ func (v *verifying) spool(r spool.Reader) error {
 	}
 	v.closeArchives()
 	for _, p := range v.papers {
-		it, ok := seen[p.item]
+		label, ok := seen[p.item]
 		if !ok || v.away[p.item] {
 			continue
 		}
-		if err := v.receipt(r, p, it); err != nil {
+		if err := v.receipt(r, p, label); err != nil {
 			return err
 		}
 	}
 	if err := v.statements(r, seen); err != nil {
 		return err
 	}
-	return v.closedDays(r)
+	return v.told(r)
 }
 
 // recognised: the store must know the item by its keys.
@@ -578,18 +578,12 @@ func (v *verifying) papersOf(r spool.Reader, it spool.Item, t told) error {
 	return nil
 }
 
-// An item is what the rows' papers are looked for by.
-type item struct{ owner, label string }
-
-func (v *verifying) receipt(r spool.Reader, p paper, it item) error {
+func (v *verifying) receipt(r spool.Reader, p paper, label string) error {
 	if err := v.ctx.Err(); err != nil {
 		return err
 	}
 	v.report.Receipts++
-	base := fmt.Sprintf("%s.receipt%d", it.label, p.receipt)
-	if err := v.posted(r, p, it.owner, "receipts", base+".json"); err != nil {
-		return err
-	}
+	base := fmt.Sprintf("%s.receipt%d", label, p.receipt)
 	part, err := r.Part(p.item, base+".json")
 	if errors.Is(err, spool.ErrNotFound) {
 		v.report.add(ReceiptChanged, p.row, p.item, "receipt %d is not there", p.receipt)
