@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -245,6 +246,14 @@ func (g *Gateway) retire(ctx context.Context, entry *client.Entry, box string, b
 		})
 		if err != nil || len(posts) == 0 {
 			return err
+		}
+		if after == "" && len(old) > 0 {
+			err := g.Store.Update(ctx, func(tx spool.Tx) error {
+				return g.journal(tx, 0, now, journal.Retired, journalRecord{Name: box, By: string(entry.ID), Before: before})
+			})
+			if err != nil {
+				return err
+			}
 		}
 		after = posts[len(posts)-1].Name
 		if err := g.withdraw(ctx, entry, old, now); err != nil {

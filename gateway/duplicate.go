@@ -136,6 +136,19 @@ func (v *Verdict) keys(owner client.ID) []spool.Key {
 	return keys
 }
 
+// maxKnown bounds the keys in a journal record: that of the content and those of the
+// first payments.
+const maxKnown = 4096
+
+// keysOf joins keys for the journal.
+func keysOf(keys []spool.Key) []byte {
+	var b []byte
+	for _, k := range keys[:min(len(keys), maxKnown)] {
+		b = append(b, k[:]...)
+	}
+	return b
+}
+
 func key(parts ...string) spool.Key {
 	h := sha256.New()
 	for _, p := range parts {

@@ -271,7 +271,10 @@ func (g *Gateway) keepEvidence(ctx context.Context, id spool.ID) error {
 		if err := watchEnd(tx, id, end); err != nil {
 			return err
 		}
-		return tx.SetValue(evidenceBucket, id.String(), nil)
+		if err := tx.SetValue(evidenceBucket, id.String(), nil); err != nil {
+			return err
+		}
+		return g.journal(tx, id, g.Now(), "evidence kept", journalRecord{Name: evidencePart, Role: RoleEvidence, SHA256: content.SHA256})
 	})
 }
 

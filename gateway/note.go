@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -72,6 +73,9 @@ type journalRecord struct {
 	By         string      `json:"by,omitempty"`
 	Items      int64       `json:"items,omitempty"` // of an archive
 	Ids        string      `json:"ids,omitempty"`   // SHA-256 of them
+	Before     time.Time   `json:"before,omitzero"` // what was published earlier was put away
+	Keys       []byte      `json:"keys,omitempty"`  // by which it is recognised when it comes again, keysOf
+	Left       string      `json:"left,omitempty"`  // journal.ItemDigest, after the change
 }
 
 // journal writes a record in the transaction of the change it tells of.
@@ -80,7 +84,19 @@ func (g *Gateway) journal(tx spool.Tx, item spool.ID, at time.Time, kind string,
 }
 
 // journalAs is journal for a record whose id was given out before, in a receipt.
+// It comes last in the change: it keeps what the item is then.
 func (g *Gateway) journalAs(tx spool.Tx, id, item spool.ID, at time.Time, kind string, rec journalRecord) error {
+	if item != 0 {
+		it, err := tx.Item(item)
+		if err != nil {
+			return fmt.Errorf("journal record %s: %w", kind, err)
+		}
+		parts, err := tx.Parts(item)
+		if err != nil {
+			return fmt.Errorf("journal record %s: %w", kind, err)
+		}
+		rec.Left = journal.ItemDigest(it, parts)
+	}
 	b, err := json.Marshal(rec)
 	if err != nil {
 		return fmt.Errorf("journal record %s: %w", kind, err)

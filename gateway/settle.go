@@ -228,6 +228,10 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 		return fmt.Errorf("submission %s: receipt: %w", it.ID, err)
 	}
 
+	var known []byte
+	if v.Outcome == Accepted {
+		known = keysOf(keys)
+	}
 	err = g.Store.Update(ctx, func(tx spool.Tx) error {
 		it := it
 		if err := v.prior.same(tx, entry.ID); err != nil {
@@ -297,7 +301,7 @@ func (g *Gateway) settle(ctx context.Context, it spool.Item, entry *client.Entry
 		return g.journalAs(tx, record, it.ID, now, "decided", journalRecord{
 			Name: it.Name, SHA256: v.SHA256, From: from, To: it.State, Outcome: v.Outcome, Rules: refusals(v.Findings),
 			Signatures: v.Signers, Evidence: v.Evidence, Profile: v.Profile.SHA256, Receipt: hexSHA256(files[0].content),
-			Other: deref(first),
+			Other: deref(first), Keys: known,
 		})
 	})
 	if err != nil {

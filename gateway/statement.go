@@ -108,7 +108,7 @@ func (g *Gateway) PutStatement(ctx context.Context, to client.ID, out Outgoing) 
 				return err
 			}
 		}
-		return g.journal(tx, id, now, "released", journalRecord{Name: it.Name, SHA256: it.SHA256, To: StateAvailable, Reference: it.Label})
+		return g.journal(tx, id, now, "released", journalRecord{Name: it.Name, SHA256: it.SHA256, To: StateAvailable, Reference: it.Label, Keys: again[:]})
 	})
 	if errors.Is(err, errAgain) {
 		return id, nil

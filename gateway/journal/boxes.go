@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -30,10 +31,17 @@ type act struct {
 	kind string
 }
 
+// Retired is the kind of a row that says that the posts in an owner's box were put
+// away which had been published before a time.
+const Retired = "retired"
+
+// boxOf is a box of an owner.
+type boxOf struct{ owner, box string }
+
 // note keeps what a row says of bytes and posts.
 func (v *verifying) note(e spool.Event, rec record) {
 	switch e.Kind {
-	case "delivered", "acknowledged":
+	case "delivered", "acknowledged", "archived":
 		v.acts[act{e.Item, rec.Name, e.Kind}] = true
 		return
 	case "released":
@@ -43,10 +51,19 @@ func (v *verifying) note(e spool.Event, rec record) {
 			v.from[e.Item] = append(v.from[e.Item], rec.Other)
 		}
 	}
-	b := bytesOf{item: e.Item, name: rec.Name}
-	if n, err := hex.Decode(b.sum[:], []byte(rec.SHA256)); err == nil && n == sha256.Size {
-		v.bytes[b] = true
+	if sum, ok := digest(rec.SHA256); ok {
+		v.bytes[bytesOf{e.Item, rec.Name, sum}] = true
 	}
+}
+
+// digest reads a hash in hex; ok is false for anything else, of which there may be much
+// in a store that was tampered with.
+func digest(text string) (sum [sha256.Size]byte, ok bool) {
+	if len(text) != hex.EncodedLen(sha256.Size) {
+		return sum, false
+	}
+	_, err := hex.Decode(sum[:], []byte(text))
+	return sum, err == nil
 }
 
 // documents holds the parts that came in against the rows that say so.
@@ -55,12 +72,14 @@ func (v *verifying) documents(parts []spool.Part) {
 		if p.Role != "document" && p.Role != "signature" && p.Role != "container" {
 			continue
 		}
-		b := bytesOf{item: p.Item, name: p.Name}
-		hex.Decode(b.sum[:], []byte(p.Content.SHA256))
-		known := v.bytes[b]
-		for _, from := range v.from[p.Item] {
-			b.item = from
-			known = known || v.bytes[b]
+		sum, known := digest(p.Content.SHA256)
+		if known {
+			b := bytesOf{p.Item, p.Name, sum}
+			known = v.bytes[b]
+			for _, from := range v.from[p.Item] {
+				b.item = from
+				known = known || v.bytes[b]
+			}
 		}
 		if !known {
 			v.report.add(DocumentChanged, 0, p.Item, "%s %q: no row tells of these bytes", p.Role, p.Name)
@@ -68,8 +87,30 @@ func (v *verifying) documents(parts []spool.Part) {
 	}
 }
 
+// hashes holds the bytes of parts against their hashes.
+func (v *verifying) hashes(parts []spool.Part) error {
+	for _, p := range parts {
+		sort := ItemChanged
+		switch p.Role {
+		case "document", "signature", "container":
+			sort = DocumentChanged
+		}
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		sum, err := v.sum(p)
+		if err != nil {
+			return err
+		}
+		if sum != p.Content.SHA256 {
+			v.report.add(sort, 0, p.Item, "%s %q: its bytes do not have the hash %s", p.Role, p.Name, p.Content.SHA256)
+		}
+	}
+	return nil
+}
+
 // posts holds the files in the boxes of an item's owner against its parts and rows.
-func (v *verifying) posts(posts []spool.Post, parts []spool.Part) {
+func (v *verifying) posts(it spool.Item, posts []spool.Post, parts []spool.Part) {
 	has := map[string]bool{}
 	for _, p := range parts {
 		has[p.Name] = true
@@ -79,6 +120,12 @@ func (v *verifying) posts(posts []spool.Post, parts []spool.Part) {
 		where := fmt.Sprintf("%s, %s/%s", p.Owner, p.Box, p.Name)
 		if !has[p.Part] && p.Withdrawn.IsZero() {
 			v.report.add(PostChanged, 0, p.Item, "%s: there are no bytes for it", where)
+		}
+		if p.Owner != it.Owner {
+			v.report.add(PostChanged, 0, p.Item, "%s: it is of %s", where, it.Owner)
+		}
+		if !p.Withdrawn.IsZero() && !v.withdrawn(p) {
+			v.report.add(PostChanged, 0, p.Item, "%s: it was taken out of the client's sight, no row tells of that", where)
 		}
 		for _, a := range []struct {
 			kind string
@@ -91,15 +138,45 @@ func (v *verifying) posts(posts []spool.Post, parts []spool.Part) {
 	}
 }
 
+// withdrawn says whether rows tell that a post was put away. Notices of holds come and
+// go with the states of their documents.
+func (v *verifying) withdrawn(p spool.Post) bool {
+	return p.At.Before(v.since) || p.At.Before(v.putAway[boxOf{p.Owner, p.Box}]) || v.acts[act{p.Item, p.Name, "archived"}] ||
+		strings.HasSuffix(p.Name, ".held.txt") || strings.HasSuffix(p.Name, ".held.json")
+}
+
+// posted: a paper that a row tells of lies in its owner's box, be it acknowledged or
+// put away.
+func (v *verifying) posted(r spool.Reader, p paper, owner, box, name string) error {
+	if v.in[p.item] != "" {
+		return nil // its posts have ended with the move into the archive
+	}
+	posts, err := r.Posts(spool.PostQuery{Item: p.item, Gone: true})
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(posts, func(p spool.Post) bool { return p.Owner == owner && p.Box == box && p.Name == name }) {
+		v.report.add(PostChanged, p.row, p.item, "%s, %s/%s: it is not there", owner, box, name)
+	}
+	return nil
+}
+
 // statements holds what was released against its rows: the bytes, and that they lie
 // in a box. What went out encrypted is another file than the one that was hashed.
-func (v *verifying) statements(r spool.Reader, seen map[spool.ID]string) error {
+func (v *verifying) statements(r spool.Reader, seen map[spool.ID]item) error {
 	for _, p := range v.released {
-		if _, ok := seen[p.item]; !ok || v.away[p.item] || p.sum == "" || strings.HasSuffix(p.name, ".p7e") {
+		it, ok := seen[p.item]
+		if !ok || v.away[p.item] {
 			continue
 		}
 		if err := v.ctx.Err(); err != nil {
 			return err
+		}
+		if err := v.posted(r, p, it.owner, "outbox", p.name); err != nil {
+			return err
+		}
+		if p.sum == "" || strings.HasSuffix(p.name, ".p7e") {
+			continue
 		}
 		v.report.Statements++
 		part, err := r.Part(p.item, p.name)
@@ -121,8 +198,12 @@ func (v *verifying) statements(r spool.Reader, seen map[spool.ID]string) error {
 	return nil
 }
 
-// sum is the hash of a part's bytes; of what is not there it is that of nothing.
+// sum is the hash of a part's bytes; of what is not there it is that of nothing, and ""
+// where the part names no hash.
 func (v *verifying) sum(p spool.Part) (string, error) {
+	if _, ok := digest(p.Content.SHA256); !ok {
+		return "", nil
+	}
 	h := sha256.New()
 	blob, err := v.store.Open(v.ctx, p.Content.SHA256)
 	if err == nil {

@@ -144,11 +144,21 @@ func RowsOf(size int64) int64 { return rowsIn(size / tlog.HashSize) }
 // PublicKey reads the public key that lies beside the private one. It proves
 // nothing against somebody who can write there: keep a copy elsewhere.
 func PublicKey(dir string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(dir, publicFile))
+	path := filepath.Join(dir, publicFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if retired, _ := RetiredKeys(dir); len(retired) > 0 {
+			return "", fmt.Errorf("journal key: the last one was ended by journal renew; the next start of bramad makes a new one: %w", err)
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("journal key: %w", err)
 	}
-	return strings.TrimSpace(string(b)), nil
+	text := strings.TrimSpace(string(b))
+	if _, err := ParseKey(text); err != nil {
+		return "", fmt.Errorf("journal key %s: %w", path, err)
+	}
+	return text, nil
 }
 
 // openKey reads the key, or makes it at the first start.

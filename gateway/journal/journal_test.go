@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/gatewaytest"
@@ -412,5 +413,29 @@ func TestOpenReadsNoRows(t *testing.T) {
 	s.openJournal()
 	if c, err := s.j.Checkpoint(s.Ctx()); err != nil || c.Size <= first.Size {
 		t.Errorf("%d rows after %d: %v", c.Size, first.Size, err)
+	}
+}
+
+// TestPublicKeyIsNamed: what cannot be read is named, and a key that a renewal has
+// ended is no riddle.
+func TestPublicKeyIsNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "key.pub")
+	if err := os.WriteFile(file, []byte("brama+12345678+AAAA\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.PublicKey(dir); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("a damaged key: %v", err)
+	}
+	_, old, err := note.GenerateKey(rand.Reader, "brama")
+	if err == nil {
+		err = errors.Join(os.Remove(file), os.WriteFile(filepath.Join(dir, "brama-1.pub"), []byte(old+"\n"), 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.PublicKey(dir); err == nil || !strings.Contains(err.Error(), "next start") {
+		t.Errorf("a key that was ended: %v", err)
 	}
 }

@@ -81,14 +81,19 @@ func parseRow(b []byte) (spool.Event, error) {
 // record is what the journal itself reads in a row's record; the rest is the
 // gateway's.
 type record struct {
-	To      string   `json:"to"`
-	Receipt string   `json:"receipt"` // SHA-256 of the JSON of the receipt that names this row
-	Other   spool.ID `json:"other"`
-	Name    string   `json:"name"`   // of a part or a post
-	SHA256  string   `json:"sha256"` // of the part that came in or went out, or of an archive's file
-	Items   int64    `json:"items"`  // of an archive
-	Ids     string   `json:"ids"`    // SHA-256 of their ids
-	Reason  string   `json:"reason"`
+	To      string    `json:"to"`
+	Receipt string    `json:"receipt"` // SHA-256 of the JSON of the receipt that names this row
+	Other   spool.ID  `json:"other"`
+	Name    string    `json:"name"`   // of a part or a post
+	SHA256  string    `json:"sha256"` // of the part that came in or went out, or of an archive's file
+	Items   int64     `json:"items"`  // of an archive
+	Ids     string    `json:"ids"`    // SHA-256 of their ids
+	Reason  string    `json:"reason"`
+	Outcome string    `json:"outcome"`
+	Left    string    `json:"left"`   // ItemDigest of the item as the change left it
+	Keys    []byte    `json:"keys"`   // by which the store must recognise the item, one after the other
+	By      string    `json:"by"`     // of Retired: whose posts
+	Before  time.Time `json:"before"` // ... that were published before
 }
 
 func readRecord(e spool.Event) (record, error) {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"time"
 
@@ -39,11 +40,13 @@ const (
 	CheckpointRoot    Sort = "CHECKPOINT-ROOT"    // signed was another history: a fork, or rows that were changed with their hashes
 	CheckpointUnknown Sort = "CHECKPOINT-UNKNOWN" // a copy knows a checkpoint that the journal's own file lacks: it was taken back
 	ItemState         Sort = "ITEM-STATE"         // an item is in another state than its last row says
+	ItemChanged       Sort = "ITEM-CHANGED"       // an item or its parts are not as its last row left them
+	KeyMissing        Sort = "KEY-MISSING"        // the store would not recognise a document when it comes again
 	ItemUnknown       Sort = "ITEM-UNKNOWN"       // an item of which no row tells
 	ItemMissing       Sort = "ITEM-MISSING"       // rows tell of an item that is gone
 	ReceiptChanged    Sort = "RECEIPT-CHANGED"    // a receipt is missing or is not the one whose hash its row holds
 	ProofInvalid      Sort = "PROOF-INVALID"      // a published proof does not prove its row
-	DocumentChanged   Sort = "DOCUMENT-CHANGED"   // a document or signature has bytes of which no row tells
+	DocumentChanged   Sort = "DOCUMENT-CHANGED"   // a document or signature has bytes of which no row tells, or others than its hash
 	StatementChanged  Sort = "STATEMENT-CHANGED"  // a statement is missing or is not the one that was released
 	PostChanged       Sort = "POST-CHANGED"       // a file in a client's box has no bytes, or marks of which no row tells
 	ArchiveAbsent     Sort = "ARCHIVE-ABSENT"     // an archive is not where it is looked for: what is in it is not proved
@@ -137,7 +140,30 @@ func Verify(ctx context.Context, dir string, store Store, key Key, copies ...Cop
 	if err := store.View(ctx, v.read); err != nil {
 		return nil, err
 	}
+	if err := v.knowsGiven(dir); err != nil {
+		return nil, err
+	}
 	return v.report, nil
+}
+
+// knowsGiven: a checkpoint that a published proof has is in the journal's own file. It may
+// have been written since that was read.
+func (v *verifying) knowsGiven(dir string) error {
+	if v.given.Size <= v.signed() {
+		return nil
+	}
+	b, err := os.ReadFile(filepath.Join(dir, checkpointsFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("journal: %w", err)
+	}
+	own, _ := splitNotes(b)
+	for _, n := range own {
+		if c, err := v.key.Open(n); err == nil && c.Size >= v.given.Size {
+			return nil
+		}
+	}
+	v.report.add(CheckpointUnknown, v.given.Size, 0, "a published proof: the journal does not have this checkpoint of %d rows, signed at %s", v.given.Size, v.given.At.Format(time.RFC3339))
+	return nil
 }
 
 type verifying struct {
@@ -160,8 +186,11 @@ type verifying struct {
 	in       map[spool.ID]string // the archive of an item that is in one
 	away     map[spool.ID]bool   // items whose archive is not there to be looked into
 
+	given    Checkpoint // the newest in a published proof
 	released []paper
 	bytes    map[bytesOf]bool
+	putAway  map[boxOf]time.Time     // posts of a box that were published earlier
+	since    time.Time               // of the first row that tells of its item, and of posts that were put away
 	from     map[spool.ID][]spool.ID // items whose parts went over to an item
 	acts     map[act]bool
 }
@@ -175,8 +204,11 @@ type head struct {
 // told is what the rows say of an item.
 type told struct {
 	state string
-	row   int64 // that said so
-	gone  bool  // joined to another
+	row   int64  // that said so
+	gone  bool   // joined to another
+	as    string // its digest by the last row that has one
+	asRow int64
+	keys  []byte
 }
 
 // paper is a receipt or statement that a row tells of.
@@ -237,6 +269,7 @@ func (v *verifying) checkpoints(path string, copies []Copy) error {
 
 func (v *verifying) read(r spool.Reader) error {
 	v.states = map[spool.ID]told{}
+	v.putAway = map[boxOf]time.Time{}
 	v.bytes, v.from, v.acts = map[bytesOf]bool{}, map[spool.ID][]spool.ID{}, map[act]bool{}
 	v.archives, v.in, v.away = map[string]*archive{}, map[spool.ID]string{}, map[spool.ID]bool{}
 	next := 0
@@ -352,12 +385,27 @@ func (v *verifying) tell(e spool.Event) {
 	}
 	if e.Item == 0 {
 		v.noteArchive(e, rec)
+		if e.Kind == Retired && rec.Before.After(v.putAway[boxOf{rec.By, rec.Name}]) {
+			v.putAway[boxOf{rec.By, rec.Name}] = rec.Before
+		}
 		return
 	}
 	v.note(e, rec)
 	t := v.states[e.Item]
 	if rec.To != "" {
 		t.state, t.row = rec.To, e.Seq
+	}
+	if rec.Left != "" {
+		t.as, t.asRow = rec.Left, e.Seq
+		if v.since.IsZero() {
+			v.since = e.At
+		}
+	}
+	if len(rec.Keys) > 0 {
+		t.keys = rec.Keys
+	}
+	if e.Kind == "answered" && rec.Outcome == "returned" {
+		t.keys = nil // its number may be used again
 	}
 	v.states[e.Item] = t
 	if e.Kind == "joined" && rec.Other != 0 {
@@ -422,7 +470,7 @@ func (v *verifying) spool(r spool.Reader) error {
 	if err := v.openArchives(); err != nil {
 		return err
 	}
-	seen := map[spool.ID]string{} // labels
+	seen := map[spool.ID]item{}
 	for after := spool.ID(0); ; {
 		items, err := r.Items(spool.Query{After: after, Limit: page})
 		if err != nil {
@@ -437,13 +485,16 @@ func (v *verifying) spool(r spool.Reader) error {
 			}
 			after = it.ID
 			v.report.Items++
-			seen[it.ID] = it.Label
+			seen[it.ID] = item{it.Owner, it.Label}
+			t, ok := v.states[it.ID]
 			if v.archived(it) {
-				if err := v.papersOf(r, it.ID); err != nil {
+				if err := v.papersOf(r, it, t); err != nil {
 					return err
 				}
 			}
-			t, ok := v.states[it.ID]
+			if err := v.recognised(r, it, t); err != nil {
+				return err
+			}
 			switch {
 			case !ok || t.row == 0:
 				v.report.add(ItemUnknown, 0, it.ID, "no row tells of it; it is %s", it.State)
@@ -459,20 +510,40 @@ func (v *verifying) spool(r spool.Reader) error {
 	}
 	v.closeArchives()
 	for _, p := range v.papers {
-		label, ok := seen[p.item]
+		it, ok := seen[p.item]
 		if !ok || v.away[p.item] {
 			continue
 		}
-		if err := v.receipt(r, p, label); err != nil {
+		if err := v.receipt(r, p, it); err != nil {
 			return err
 		}
 	}
 	return v.statements(r, seen)
 }
 
-// papersOf holds the parts and posts of an item against the rows. An archive that
+// recognised: the store must know the item by its keys.
+func (v *verifying) recognised(r spool.Reader, it spool.Item, t told) error {
+	for k := range slices.Chunk(t.keys, len(spool.Key{})) {
+		if len(k) < len(spool.Key{}) {
+			v.report.add(RowChanged, t.row, it.ID, "the keys in its record are cut")
+			return nil
+		}
+		id, ok, err := r.Seen(spool.Key(k))
+		if err != nil {
+			return err
+		}
+		if !ok || id != it.ID {
+			v.report.add(KeyMissing, t.row, it.ID, "it would not be recognised when it comes again")
+			return nil
+		}
+	}
+	return nil
+}
+
+// papersOf holds an item with its parts and posts against the rows. An archive that
 // cannot give what it should is a finding, not the end.
-func (v *verifying) papersOf(r spool.Reader, id spool.ID) error {
+func (v *verifying) papersOf(r spool.Reader, it spool.Item, t told) error {
+	id := it.ID
 	parts, err := r.Parts(id)
 	if a := v.archives[v.in[id]]; err != nil && a != nil && v.ctx.Err() == nil {
 		v.report.add(ArchiveChanged, a.row, id, "%v", err)
@@ -482,21 +553,35 @@ func (v *verifying) papersOf(r spool.Reader, id spool.ID) error {
 	if err != nil {
 		return err
 	}
+	if t.as != "" && t.as != ItemDigest(it, parts) {
+		v.report.add(ItemChanged, t.asRow, id, "its owner, name, kind, number, date, hash, size, times or parts are not as the row left them")
+	}
 	v.documents(parts)
+	if v.in[id] == "" { // the file of an archive has its hash as a whole
+		if err := v.hashes(parts); err != nil {
+			return err
+		}
+	}
 	posts, err := r.Posts(spool.PostQuery{Item: id, Gone: true})
 	if err != nil {
 		return err
 	}
-	v.posts(posts, parts)
+	v.posts(it, posts, parts)
 	return nil
 }
 
-func (v *verifying) receipt(r spool.Reader, p paper, label string) error {
+// An item is what the rows' papers are looked for by.
+type item struct{ owner, label string }
+
+func (v *verifying) receipt(r spool.Reader, p paper, it item) error {
 	if err := v.ctx.Err(); err != nil {
 		return err
 	}
 	v.report.Receipts++
-	base := fmt.Sprintf("%s.receipt%d", label, p.receipt)
+	base := fmt.Sprintf("%s.receipt%d", it.label, p.receipt)
+	if err := v.posted(r, p, it.owner, "receipts", base+".json"); err != nil {
+		return err
+	}
 	part, err := r.Part(p.item, base+".json")
 	if errors.Is(err, spool.ErrNotFound) {
 		v.report.add(ReceiptChanged, p.row, p.item, "receipt %d is not there", p.receipt)
@@ -539,7 +624,10 @@ func (v *verifying) receipt(r spool.Reader, p paper, label string) error {
 // proved checks a proof by the journal's key, or by one that it was signed with
 // before: a renewal takes nothing from the proofs that were given.
 func (v *verifying) proved(p *Proof) error {
-	_, err := p.Check(v.key)
+	c, err := p.Check(v.key)
+	if err == nil && c.Size > v.given.Size {
+		v.given = c
+	}
 	for _, k := range v.retired {
 		if err == nil {
 			break
@@ -553,6 +641,9 @@ func (v *verifying) proved(p *Proof) error {
 
 // content reads bytes; what is not there reads as nothing, which fits no hash.
 func (v *verifying) content(p spool.Part) ([]byte, error) {
+	if _, ok := digest(p.Content.SHA256); !ok {
+		return nil, nil
+	}
 	blob, err := v.store.Open(v.ctx, p.Content.SHA256)
 	if errors.Is(err, spool.ErrNotFound) {
 		return nil, nil

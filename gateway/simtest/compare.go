@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/gateway"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -43,6 +44,39 @@ func (p *play) adopt() error {
 		s.late, s.notBefore, s.delayed, s.delays = false, it.NotBefore, d, s.attempts
 	}
 	return nil
+}
+
+// told: the last record of each item tells what it is and what parts it has; no change
+// of them has gone without one.
+func (p *play) told() error {
+	return p.store.Store.View(p.ctx, func(r spool.Reader) error {
+		items, err := r.Items(spool.Query{})
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			history, err := r.History(it.ID)
+			if err != nil {
+				return err
+			}
+			parts, err := r.Parts(it.ID)
+			if err != nil {
+				return err
+			}
+			var last struct{ Left string }
+			if len(history) == 0 {
+				return differ("%s: no record tells of it", it.ID)
+			}
+			e := history[len(history)-1]
+			if err := json.Unmarshal(e.Record, &last); err != nil {
+				return err
+			}
+			if last.Left != journal.ItemDigest(it, parts) {
+				return differ("%s: it is not as its last record (%s) left it", it.ID, e.Kind)
+			}
+		}
+		return nil
+	})
 }
 
 // nothingLeft: after the core has worked, nothing that it could decide is left.

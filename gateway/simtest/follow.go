@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/spool"
@@ -21,6 +22,7 @@ type record struct {
 	Lease     string          `json:"lease"`
 	Reference string          `json:"reference"`
 	By        string          `json:"by"`
+	Before    time.Time       `json:"before"`
 }
 
 func (r record) String() string {
@@ -152,6 +154,11 @@ func (p *play) followOne(r *record) error {
 		m.recheck = true
 		return p.may(r, nil)
 	case "day closed":
+		return p.may(r, nil)
+	case "retired":
+		if r.Before.IsZero() || !r.Before.Before(p.now) || r.Name != "outbox" && r.Name != "receipts" {
+			return differ("%s: %q before %v is not what was asked for", r, r.Name, r.Before)
+		}
 		return p.may(r, nil)
 	case "unfinished removed":
 		var c int

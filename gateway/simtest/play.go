@@ -585,7 +585,7 @@ func (p *play) release(a Act) error {
 }
 
 func (p *play) retain(age time.Duration) error {
-	p.during["archived"], p.during["unfinished removed"] = nil, nil
+	p.during["archived"], p.during["unfinished removed"], p.during["retired"] = nil, nil, nil
 	err := p.gateway.Retain(p.ctx, age, age)
 	if e := p.outcome(err, nil); e != nil {
 		return e

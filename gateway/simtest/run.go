@@ -150,6 +150,9 @@ func (c *Config) play(h History, reach *Reach) (err error) {
 			return fmt.Errorf("in the end: %w", err)
 		}
 	}
+	if err := p.told(); err != nil {
+		return err
+	}
 	if s, ok := p.store.Store.(*memtest.Store); ok {
 		if _, drafts := s.Loose(); drafts > 0 {
 			return differ("%d drafts were never ended", drafts)

@@ -297,6 +297,34 @@ func TestIntegrity(t *testing.T) {
 	look(false, 3)
 }
 
+// TestIntegrityOfIndexes: rows that an index has lost are damage, though every page
+// holds: whoever looks up by it does not see them.
+func TestIntegrityOfIndexes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	if err := ops()[0].do(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := dial(filepath.Join(dir, Database), carrier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The index of no row at all says of itself that it has every one.
+	err = c.conn.Script(`DROP INDEX item_received; CREATE INDEX item_received ON item (received) WHERE received IS NULL;
+		PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = 'CREATE INDEX item_received ON item (received)' WHERE name = 'item_received'`)
+	if err := errors.Join(err, c.close()); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := open(t, Options{Dir: dir}).Integrity(t.Context(), false)
+	if err != nil || len(problems) == 0 || problems[0].Sort != spool.DatabaseDamaged {
+		t.Errorf("%q, %v, want %s", problems, err, spool.DatabaseDamaged)
+	}
+}
+
 // TestGone ends the writer's goroutine from inside a change.
 func TestGone(t *testing.T) {
 	t.Parallel()

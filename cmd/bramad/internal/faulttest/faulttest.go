@@ -85,10 +85,11 @@ func (c Call) Step() string { return c.Phase + ": " + c.Name + " " + c.On }
 // Counter counts the calls of programs that run under it, one after the other.
 type Counter struct {
 	Harm   Harm
-	At     int    // at which call; 0: never
-	Root   string // what is cut off from paths
-	Server string // part of the address of the server that Peer and Reset are about
-	Peer   func() // kills it
+	At     int             // at which call; 0: never
+	Root   string          // what is cut off from paths
+	Server string          // part of the address of the server that Peer and Reset are about
+	Peer   func()          // kills it
+	Only   func(Call) bool // the calls that count; nil: all
 
 	mu     sync.Mutex
 	on     bool
@@ -156,6 +157,9 @@ func (c *Counter) count(call Call) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	call.N, call.Phase, call.On = len(c.calls)+1, c.phase, plain(strings.TrimPrefix(call.On, c.Root))
+	if c.Only != nil && !c.Only(call) {
+		return false
+	}
 	c.calls = append(c.calls, call)
 	if call.N != c.At || c.Harm == None {
 		return false
