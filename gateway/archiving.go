@@ -481,6 +481,8 @@ func (g *Gateway) finishArchives(ctx context.Context) (closed []archive.Row, err
 			if row, err = g.moveInto(ctx, row); err == nil {
 				closed = append(closed, row)
 			}
+		case archive.Gone: // a removal that was cut off
+			err = g.destroyArchive(row.Name)
 		}
 		if err != nil {
 			return closed, fmt.Errorf("%s: %w", row.Name, err)

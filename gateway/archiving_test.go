@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/gatewaytest"
@@ -454,6 +456,7 @@ func cutArchive(a *attic, before map[string]string, step string, times int, kill
 func TestPutAwayTampered(t *testing.T) {
 	t.Parallel()
 	a := newAttic(t)
+	first := a.DBF(1, 2)
 	a.day(1)
 	a.Advance(32 * 24 * time.Hour)
 	a.day(101)
@@ -516,6 +519,16 @@ func TestPutAwayTampered(t *testing.T) {
 	}
 	noticed("gone", journal.ArchiveAbsent)
 
+	// The payments of that month come again: they are recognised all the same.
+	a.ok(os.Remove(one))
+	a.Trust.Store(a.People.Store(a.People.List(a.Clock.Now())))
+	first[3]++ // written on another day, with the same payments
+	a.Send("anew.DBF.p7s", a.Signed(first))
+	if got := a.Receipt("anew.DBF.p7s", 1); got.Outcome != gateway.Duplicate || !slices.ContainsFunc(got.Findings, func(f formats.Finding) bool { return f.Rule == "DUP-003" }) {
+		t.Errorf("sent again while its archive is away: %s %+v", got.Outcome, got.Findings)
+	}
+	a.ok(os.WriteFile(one, good, 0o600))
+
 	// Somebody says of an item that it is in an archive, and takes its papers away.
 	a.Send("victim.DBF.p7s", a.Signed(a.DBF(901, 1)))
 	a.sign()
@@ -533,4 +546,58 @@ func TestPutAwayTampered(t *testing.T) {
 		return errors.Join(err, tx.Put(it))
 	}))
 	noticed("an item more", journal.ArchiveChanged)
+}
+
+// TestRemoveArchive destroys one by order: the journal tells so and stays whole, the
+// client is told, and what was in it is recognised when it comes again.
+func TestRemoveArchive(t *testing.T) {
+	t.Parallel()
+	a := newAttic(t)
+	first := a.DBF(1, 2)
+	id := a.day(1)
+	a.months(3)
+	rows, err := a.putAway()
+	a.ok(err)
+	if len(rows) != 1 {
+		t.Fatalf("%+v", rows)
+	}
+	name, file := rows[0].Name, filepath.Join(a.state, "archive", rows[0].Name+archive.Ending)
+	for _, c := range []struct {
+		name, reason string
+		want         error
+	}{{"archive-1999-01-1", "law", spool.ErrNotFound}, {name, "", gateway.ErrMove}} {
+		if err := a.Gateway.RemoveArchive(a.Ctx(), c.name, "root", c.reason); !errors.Is(err, c.want) {
+			t.Errorf("%s, %q: %v, want %v", c.name, c.reason, err, c.want)
+		}
+	}
+	copied, err := os.ReadFile(file)
+	a.ok(err)
+	a.ok(a.Gateway.RemoveArchive(a.Ctx(), name, "root", "kept for the time the law says"))
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("its file is there still: %v", err)
+	}
+	if err := a.Gateway.RemoveArchive(a.Ctx(), name, "root", "again"); !errors.Is(err, gateway.ErrMove) {
+		t.Errorf("removed twice: %v", err)
+	}
+	a.sign()
+	rep := a.whole()
+	if len(rep.Archives) != 1 || rep.Archives[0].Is != "removed" || rep.Archives[0].Reason != "kept for the time the law says" {
+		t.Errorf("archives %+v", rep.Archives)
+	}
+	if now := a.seen(); !strings.Contains(now["2026/03/04/REMOVED-"+name+".txt"], name) {
+		t.Errorf("the client is told %q", slices.Collect(maps.Keys(now)))
+	}
+	a.Trust.Store(a.People.Store(a.People.List(a.Clock.Now())))
+	a.Send("again.DBF.p7s", a.Signed(first))
+	if got := a.Receipt("again.DBF.p7s", 1); got.Outcome != gateway.Duplicate || got.First == nil || *got.First != id {
+		t.Errorf("sent again: %s, first %v", got.Outcome, got.First)
+	}
+	// A removal that was cut off after its record is finished by the next run; so is a
+	// file that somebody has put back.
+	a.ok(os.WriteFile(file, copied, 0o600))
+	_, err = a.putAway()
+	a.ok(err)
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("its file is back: %v", err)
+	}
 }

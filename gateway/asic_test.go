@@ -150,7 +150,7 @@ func TestASiCEncrypted(t *testing.T) {
 	e.Signatories = []client.Signatory{{Role: client.Head, Person: gatewaytest.StrangerCode, EDRPOU: e.EDRPOU}}
 	piece, err := gateway.NewPiece("Q.p7e", sectionOf(encryptedTo(t, asicE(t, r, []asic.File{{Name: "Secret.DBF", Content: r.DBF(3, 2)}}, p.Head), ours)))
 	fatal(t, err)
-	v := gateway.Examine(gateway.Case{
+	v, _ := gateway.Examine(gateway.Case{
 		Document: "Q.p7e", Pieces: []gateway.Piece{piece}, Entry: &e, Received: r.Clock.Now(), At: r.Clock.Now(),
 		Trust: r.Trust.Snapshot(), Profiles: r.Gateway.Profiles(), Keys: r.Gateway.Keys,
 	})
@@ -171,10 +171,12 @@ func TestASiCValidator(t *testing.T) {
 	examine := func(validate gateway.Validator) gateway.Verdict {
 		piece, err := gateway.NewPiece("P.asice", sectionOf(container))
 		fatal(t, err)
-		return gateway.Examine(gateway.Case{
+		v, err := gateway.Examine(gateway.Case{
 			Document: "P.asice", Pieces: []gateway.Piece{piece}, Entry: &e, Received: r.Clock.Now(), At: r.Clock.Now(),
 			Trust: r.Trust.Snapshot(), Profiles: r.Gateway.Profiles(), Validate: validate,
 		})
+		fatal(t, err)
+		return v
 	}
 	v := examine(func(in cades.Input, o cades.Options) (*cades.Report, error) {
 		asked++

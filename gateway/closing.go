@@ -16,6 +16,7 @@ import (
 
 	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway/client"
+	"github.com/brama-gateway/brama/gateway/journal"
 	"github.com/brama-gateway/brama/spool"
 )
 
@@ -74,8 +75,8 @@ func (r *DayReport) Missing() (n int) {
 }
 
 const (
-	bucketDays    = "days"           // ISO date -> DayReport of the close
-	bucketNumbers = "closed numbers" // client -> the last number that a close has seen
+	bucketDays    = journal.BucketDays // ISO date -> DayReport of the close
+	bucketNumbers = "closed numbers"   // client -> the last number that a close has seen
 
 	maxMissing = 100 // numbers named of one client
 )
@@ -245,7 +246,7 @@ func (g *Gateway) CloseDay(ctx context.Context, at time.Time) (*DayReport, error
 				return err
 			}
 		}
-		return g.journal(tx, 0, now, "day closed", journalRecord{
+		return g.journal(tx, 0, now, journal.DayClosed, journalRecord{
 			Name: rep.Day, SHA256: hexSHA256(body),
 			Reason: fmt.Sprintf("received %d, open %d, statements %d, numbers missing %d", rep.Received, rep.Open(), rep.Released, rep.Missing()),
 		})

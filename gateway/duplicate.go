@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -111,10 +112,31 @@ func (g *Gateway) resent(ctx context.Context, it spool.Item, v *Verdict, now tim
 // at hand, all of whose numbers it has: then one is a repetition of the other.
 func sameEntries(r spool.Reader, g *Gateway, ctx context.Context, it spool.Item, n int) (bool, error) {
 	v, err := g.verdict(ctx, r, it.ID)
-	if errors.Is(err, spool.ErrNotFound) || errors.Is(err, archive.ErrOffline) {
+	switch {
+	case errors.Is(err, spool.ErrNotFound):
 		return false, nil
+	case errors.Is(err, archive.ErrOffline):
+		return sameKeys(r, it.ID, n)
 	}
 	return len(v.Entries) == n, err
+}
+
+// sameKeys is sameEntries for a submission whose verdict is in an archive that is away:
+// its row has a key for each payment, after that of the content.
+func sameKeys(r spool.Reader, id spool.ID, n int) (bool, error) {
+	history, err := r.History(id)
+	for _, e := range history {
+		if e.Kind != "decided" {
+			continue
+		}
+		var rec struct{ Keys []byte }
+		if err := json.Unmarshal(e.Record, &rec); err != nil {
+			return false, fmt.Errorf("journal row %d: %w", e.Seq, err)
+		}
+		had := len(rec.Keys) / len(spool.Key{})
+		return had == n+1 && had < maxKnown, nil
+	}
+	return false, err
 }
 
 func (v *Verdict) duplicate(rule string, first spool.ID, uk, en string) {

@@ -138,7 +138,7 @@ func TestEncrypted(t *testing.T) {
 			return cades.Validate(in, o), nil
 		}} {
 			k.Validate = validate
-			v := gateway.Examine(k)
+			v, _ := gateway.Examine(k)
 			if c.want == "accepted" {
 				if v.Outcome != gateway.Accepted || v.SHA256 != hash(doc) {
 					t.Errorf("%s, %s: %s %+v", c.name, who, v.Outcome, v.Findings)
@@ -157,7 +157,7 @@ func TestEncrypted(t *testing.T) {
 		}
 		// And while it is away, what it would judge waits, and nothing of it is told.
 		k.Validate = func(cades.Input, cades.Options) (*cades.Report, error) { return nil, errors.New("away") }
-		v := gateway.Examine(k)
+		v, _ := gateway.Examine(k)
 		if asked > 0 && (v.Outcome != gateway.Held || len(v.Findings) != 1 || v.Findings[0].Rule != "SIG-NOT-JUDGED") || asked == 0 && v.Outcome != gateway.Rejected {
 			t.Errorf("%s, away: %s %+v", c.name, v.Outcome, v.Findings)
 		}

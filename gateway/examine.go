@@ -96,8 +96,25 @@ const MaxFindings = 200
 // Examine gives the verdict on a case: container, signatures, format, rules,
 // policy, in this order, and all of them whatever the first ones say, so that
 // one receipt tells everything. It has no side effect, and asks neither the
-// clock nor the network.
-func Examine(c Case) (v Verdict) {
+// clock nor the network. The error says that bytes could not be read: then there is no
+// verdict.
+func Examine(c Case) (Verdict, error) {
+	var a attention
+	pieces := slices.Clone(c.Pieces)
+	for i := range pieces {
+		if pieces[i].Content != nil {
+			pieces[i].Content = a.over(pieces[i].Content)
+		}
+	}
+	c.Pieces = pieces
+	v := c.examine()
+	if err := a.fault(); err != nil {
+		return Verdict{Document: c.Document}, fmt.Errorf("the document cannot be read: %w", err)
+	}
+	return v, nil
+}
+
+func (c Case) examine() (v Verdict) {
 	v = Verdict{Outcome: Rejected, Document: c.Document}
 	defer func() {
 		// A panic in a parser is our fault, and must not become anybody's yes.

@@ -35,10 +35,13 @@ func TestFaultIsNoYes(t *testing.T) {
 		piece := func(name string, role spool.Role, b []byte) gateway.Piece {
 			return gateway.Piece{Name: name, Role: role, Content: io.NewSectionReader(faulty{bytes.NewReader(b), &n}, 0, int64(len(b)))}
 		}
-		v = gateway.Examine(gateway.Case{
+		v, err := gateway.Examine(gateway.Case{
 			Document: "P.DBF", Entry: &e, Received: r.Clock.Now(), At: r.Clock.Now(), Trust: r.Trust.Snapshot(), Profiles: profile.Builtin(),
 			Pieces: []gateway.Piece{piece("P.DBF", gateway.RoleDocument, doc), piece("P.DBF.p7s", gateway.RoleSignature, sig)},
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		return v, n
 	}
 	const enough = 10000
@@ -66,8 +69,8 @@ func TestFaultIsNoYes(t *testing.T) {
 			Pieces: []gateway.Piece{{Name: "x", Role: gateway.RoleContainer, Content: sectionOf(r.Signed(doc))}},
 		},
 	} {
-		if v := gateway.Examine(c); v.Outcome == gateway.Accepted {
-			t.Errorf("%s: %+v", name, v)
+		if v, err := gateway.Examine(c); v.Outcome == gateway.Accepted || err != nil {
+			t.Errorf("%s: %+v, %v", name, v, err)
 		}
 	}
 }

@@ -262,7 +262,7 @@ func (g *Gateway) tick(ctx context.Context) error {
 		// to wait for it. Until then a client's quota counts from nothing, as it does for
 		// what comes in between two counts; no promise is about it.
 		if n%60 == 0 {
-			if err := g.recount(ctx); err != nil && ctx.Err() == nil {
+			if err := g.Recount(ctx); err != nil && ctx.Err() == nil {
 				g.Log.Error("counting unsettled files", zap.Error(err))
 			}
 		}

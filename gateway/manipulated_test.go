@@ -27,6 +27,8 @@ func TestManipulatedRows(t *testing.T) {
 	_, err := a.Gateway.PutStatement(a.Ctx(), "demo", gateway.Outgoing{Name: "kept.txt", Content: strings.NewReader("unread")})
 	a.ok(err)
 	a.ok(a.Gateway.KeepEvidence(a.Ctx()))
+	_, err = a.Gateway.CloseDay(a.Ctx(), a.Clock.Now())
+	a.ok(err)
 	a.sign()
 	a.whole()
 	template := t.TempDir()
@@ -64,6 +66,8 @@ func TestManipulatedRows(t *testing.T) {
 		{"a statement's post away", []string{`DELETE FROM post WHERE box = 'outbox' AND name = 'kept.txt'`}, journal.PostChanged},
 		{"a receipt's post away", []string{`DELETE FROM post WHERE box = 'receipts' AND name LIKE '%.receipt1.json' AND item = ` + accepted}, journal.PostChanged},
 		{"to another client", []string{`UPDATE post SET owner = 'other' WHERE box = 'outbox' AND name = 'kept.txt'`}, journal.PostChanged},
+		{"report of a day", []string{`UPDATE value SET value = CAST('{}' AS BLOB) WHERE bucket = 'days'`}, journal.DayChanged},
+		{"report of a day away", []string{`DELETE FROM value WHERE bucket = 'days'`}, journal.DayChanged},
 		{"not recognised", []string{`DELETE FROM seen WHERE item = ` + accepted}, journal.KeyMissing},
 		{"recognised as another", []string{`UPDATE seen SET item = ` + done + ` WHERE item = ` + accepted}, journal.KeyMissing},
 		{"hash of a content too long", []string{`UPDATE content SET sha256 = CAST(sha256 || x'00' AS BLOB) WHERE id = (SELECT content FROM part WHERE role = 'container' AND item = ` + done + `)`}, journal.DocumentChanged},

@@ -84,8 +84,9 @@ func (g *Gateway) count(c client.ID, by int) {
 	g.mu.Unlock()
 }
 
-// recount reads how many submissions of each client are not settled.
-func (g *Gateway) recount(ctx context.Context) error {
+// Recount reads how many submissions of each client are not settled. The gateway does it
+// by itself when it begins to work, and each minute.
+func (g *Gateway) Recount(ctx context.Context) error {
 	backlog := map[client.ID]int{}
 	err := g.Store.View(ctx, func(r spool.Reader) error {
 		q := unsettled("", 1000)

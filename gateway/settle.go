@@ -130,7 +130,10 @@ func (g *Gateway) examineAndSettle(ctx context.Context, id spool.ID) error {
 		defer blob.Close()
 		c.Pieces = append(c.Pieces, Piece{Name: p.Name, Role: p.Role, Content: io.NewSectionReader(blob, 0, blob.Size())})
 	}
-	v := Examine(c)
+	v, err := Examine(c)
+	if err != nil {
+		return fmt.Errorf("submission %s: %w", id, err)
+	}
 	if before.err != nil {
 		return fmt.Errorf("submission %s: ledger: %w", id, before.err)
 	}

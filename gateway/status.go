@@ -220,7 +220,8 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 	}
 	var out []archived
 	used := map[string]bool{}
-	var offline []string // archives that are not here
+	var offline []string         // archives that are not here
+	removed := map[string]bool{} // ... and never will be
 	err = d.g.Store.View(ctx, func(r spool.Reader) error {
 		for _, q := range []spool.Queue{Submissions, Statements} {
 			var after spool.ID
@@ -238,6 +239,7 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 					if errors.Is(err, archive.ErrOffline) {
 						if name := archive.Of(it); !slices.Contains(offline, name) {
 							offline = append(offline, name)
+							removed[name] = errors.Is(err, archive.ErrRemoved)
 						}
 						continue
 					}
@@ -264,14 +266,14 @@ func (d *desk) archiveDay(ctx context.Context, rest string) ([]archived, error) 
 		return nil
 	})
 	for _, name := range offline {
-		out = append(out, d.elsewhere(name, from))
+		out = append(out, d.elsewhere(name, from, removed[name]))
 	}
 	return out, err
 }
 
 // elsewhere is the file that a client finds where documents are in an archive that
-// is not on this machine now.
-func (d *desk) elsewhere(name string, day time.Time) archived {
+// is not on this machine now, or never will be again.
+func (d *desk) elsewhere(name string, day time.Time, removed bool) archived {
 	entry := d.g.Register().ByID(d.origin.Client)
 	if entry == nil {
 		entry = &client.Entry{}
@@ -280,8 +282,16 @@ func (d *desk) elsewhere(name string, day time.Time) archived {
 		UK: "Документи цього дня лежать в архіві " + name + ", який зараз не під'єднано. Вони збережені. Зверніться до казначейства.\r\n",
 		EN: "Documents of this day are in the archive " + name + ", which is not attached now. They are kept. Ask the treasury.\r\n",
 	}
+	prefix := "OFFLINE-"
+	if removed {
+		prefix = "REMOVED-"
+		text = formats.Text{
+			UK: "Документи цього дня лежали в архіві " + name + ", який знищено після закінчення строку зберігання. Їхні хеші лишилися в журналі шлюзу.\r\n",
+			EN: "Documents of this day were in the archive " + name + ", which was destroyed when the time of keeping had ended. Their hashes stay in the gateway's journal.\r\n",
+		}
+	}
 	body := encode(entry, text.In(d.g.language(entry)))
-	return archived{File: File{Name: "OFFLINE-" + name + ".txt", Size: int64(len(body)), ModTime: day}, text: body}
+	return archived{File: File{Name: prefix + name + ".txt", Size: int64(len(body)), ModTime: day}, text: body}
 }
 
 func (d *desk) archiveStat(ctx context.Context, rest string) (File, error) {

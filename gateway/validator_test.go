@@ -40,7 +40,7 @@ func TestValidatorAway(t *testing.T) {
 	} {
 		for _, pieces := range [][]Piece{{attached}, detached} {
 			for _, overdue := range []bool{false, true} {
-				v := Examine(Case{Document: "a", Pieces: pieces, Received: pkitest.At, At: pkitest.At, Overdue: overdue, Trust: p.Store(), Profiles: profiles, Validate: validate})
+				v, _ := Examine(Case{Document: "a", Pieces: pieces, Received: pkitest.At, At: pkitest.At, Overdue: overdue, Trust: p.Store(), Profiles: profiles, Validate: validate})
 				if v.Outcome != Held || v.away == nil || len(v.Signatures) != 1 || v.Signatures[0].Indication != "INDETERMINATE" || len(v.Findings) == 0 ||
 					v.Findings[len(v.Findings)-1].Rule != "SIG-NOT-JUDGED" {
 					t.Errorf("%s, overdue %v: %+v", name, overdue, v)
@@ -63,7 +63,7 @@ func TestValidatorAway(t *testing.T) {
 		return r, nil
 	}
 	for _, pieces := range [][]Piece{{attached}, detached} {
-		v := Examine(Case{Document: "a", Pieces: pieces, Received: pkitest.At, At: pkitest.At, Trust: p.Store(), Profiles: profiles, Validate: said})
+		v, _ := Examine(Case{Document: "a", Pieces: pieces, Received: pkitest.At, At: pkitest.At, Trust: p.Store(), Profiles: profiles, Validate: said})
 		if v.Outcome == Accepted || v.away != nil || v.Signatures[0].Indication != "TOTAL-FAILED" || v.SHA256 == "" {
 			t.Errorf("%+v", v)
 		}

@@ -519,3 +519,26 @@ func (c *call) printArchive(v *archiveVerified, result error) error {
 	c.printf("%s\n", c.t("Чи це той самий файл, що записаний у журналі: bramactl journal verify", "Whether it is the very file that the journal tells of: bramactl journal verify"))
 	return result
 }
+
+func archiveRemove(c *call, args []string) error {
+	var reason string
+	fs := c.flags()
+	fs.StringVar(&reason, "reason", "", "")
+	rest, err := c.parse(fs, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	if reason == "" {
+		return c.needReason()
+	}
+	op, done, err := c.operator()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := op.RemoveArchive(c, rest[0], reason); err != nil {
+		return err
+	}
+	c.printf("%s: %s\n", rest[0], c.t("знищено; копії, якщо вони є, знищте самі", "destroyed; destroy copies yourself, where there are any"))
+	return nil
+}

@@ -88,7 +88,10 @@ func check(c *call, args []string) error {
 	if k.Entry != nil {
 		k.Prior, asked = c.prior(k.Entry.ID)
 	}
-	v := gateway.Examine(k)
+	v, err := gateway.Examine(k)
+	if err != nil {
+		return err
+	}
 	if err := asked(); err != nil {
 		return err
 	}

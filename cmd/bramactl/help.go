@@ -50,6 +50,7 @@ func init() {
 		{"archive search", "[--client ID] [--document NAME] [--number N] [--date DATE] [--sha256 HASH] [--kind KIND] [--state STATE] [--from TIME] [--to TIME] [--limit N] [--file FILE]...", formats.Text{UK: "знайти документи чи виписки в архівах", EN: "find documents or statements in archives"}, archiveSearch},
 		{"archive show", "ID [--file FILE]...", formats.Text{UK: "усе про один документ в архіві", EN: "everything about one document in an archive"}, archiveShow},
 		{"archive export", "ID -o DIR | ID --part NAME -o FILE [--file FILE]...", formats.Text{UK: "вийняти документ з усім, що при ньому", EN: "take a document out, with all that belongs to it"}, archiveExport},
+		{"archive remove", "NAME --reason TEXT", formats.Text{UK: "знищити архів назавжди, про що свідчить журнал", EN: "destroy an archive for good, as the journal then tells"}, archiveRemove},
 		{"archive verify", "FILE|NAME [--anchor FILE...] [--key KEY] [--material DIR] [--at TIME]", formats.Text{UK: "перевірити архів без шлюзу: хеші, печатку, докази журналу", EN: "check an archive without the gateway: hashes, seal, proofs of the journal"}, archiveVerify},
 		{"journal verify", "[--key KEY] [--checkpoint FILE]...", formats.Text{UK: "довести, що історію не змінено", EN: "prove that the history was not changed"}, journalVerify},
 		{"journal checkpoint", "[--key KEY]", formats.Text{UK: "остання підписана контрольна точка журналу", EN: "the newest signed checkpoint of the journal"}, journalCheckpoint},

@@ -183,6 +183,8 @@ func (playedDaemon) SpoolBury(context.Context, spool.ID, string) error {
 	return refused{"dead: cannot be buried", admin.ErrInvalid}
 }
 
+func (playedDaemon) RemoveArchive(context.Context, string, string) error { return spool.ErrConflict }
+
 func (playedDaemon) SpoolRelease(context.Context, spool.ID, string) error { return spool.ErrConflict }
 
 func (playedDaemon) PutStatement(_ context.Context, id client.ID, name string, _ formats.Kind, content []byte) (spool.ID, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,4 +46,39 @@ func TestCrashPostgres(t *testing.T) {
 		return true
 	})
 	t.Logf("%d kills of bramad, %d of the server; BRAMA_CRASH_SEED=%d", rounds, kills, seed)
+}
+
+// TestPostgresByPassword: the database is reached over TCP with the password of a
+// file, which is in no message.
+func TestPostgresByPassword(t *testing.T) {
+	t.Parallel()
+	server, _ := database(t)
+	const password = "it's-7h3-password"
+	addr, err := server.Listen(t.Context(), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t)
+	file := s.path("keys", "db.password")
+	s.write(file, password+"\n")
+	s.configure(fmt.Sprintf("store: {engine: postgres, url: 'postgres://brama@%s/postgres?sslmode=disable', unflushed: true, password_file: %s}\n", addr, file))
+	p := s.start(nil)
+	s.register()
+	if code := p.stop(t); code != exitOK || strings.Contains(p.said(), password) {
+		t.Fatalf("exit code %d\n%s", code, p.said())
+	}
+	const wrong = "an0ther-0ne"
+	s.write(file, wrong+"\n")
+	p, ready, err := s.spawn(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if <-ready != "" {
+		p.kill()
+		t.Fatal("a wrong password opened the store")
+	}
+	<-p.ended
+	if p.code == exitOK || !strings.Contains(p.said(), "password authentication failed") || strings.Contains(p.said(), wrong) {
+		t.Errorf("exit code %d\n%s", p.code, p.said())
+	}
 }

@@ -100,6 +100,10 @@ func (f *fake) SpoolBury(ctx context.Context, id spool.ID, reason string) error 
 	return f.call(ctx, "bury %s %q", id, reason)
 }
 
+func (f *fake) RemoveArchive(ctx context.Context, name, reason string) error {
+	return f.call(ctx, "remove %s %q", name, reason)
+}
+
 func (f *fake) SpoolRelease(ctx context.Context, id spool.ID, reason string) error {
 	return f.call(ctx, "release %s %q", id, reason)
 }
@@ -186,6 +190,7 @@ func TestCalls(t *testing.T) {
 	check(`retry 0000000000007 "r"`, c.SpoolRetry(ctx, 7, "r"), nil, nil)
 	check(`bury 0000000000007 "b"`, c.SpoolBury(ctx, 7, "b"), nil, nil)
 	check(`release 0000000000007 "l"`, c.SpoolRelease(ctx, 7, "l"), nil, nil)
+	check(`remove archive-2026-03-1 "law"`, c.RemoveArchive(ctx, "archive-2026-03-1", "law"), nil, nil)
 	pkg, err := c.Evidence(ctx, 7)
 	check("evidence 0000000000007", err, string(pkg), "PK")
 	if s, err := c.Ask(ctx, "demo", false, "commitment/1 &2"); err != nil || !s.OK || s.Open != 5 {

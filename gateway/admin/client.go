@@ -195,6 +195,11 @@ func (c *Client) act(ctx context.Context, id spool.ID, verb, reason string) erro
 	return c.call(ctx, "POST", "/v1/spool/"+id.String()+"/"+verb, reasonRequest{reason}, &nothing{})
 }
 
+// RemoveArchive implements Operator.
+func (c *Client) RemoveArchive(ctx context.Context, name, reason string) error {
+	return c.call(ctx, "POST", "/v1/archives/"+url.PathEscape(name)+"/remove", reasonRequest{reason}, &nothing{})
+}
+
 // PutStatement implements Operator.
 func (c *Client) PutStatement(ctx context.Context, id client.ID, name string, kind formats.Kind, content []byte) (spool.ID, error) {
 	var a idAnswer

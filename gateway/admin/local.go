@@ -272,6 +272,11 @@ func (l *Local) SpoolRelease(ctx context.Context, id spool.ID, reason string) er
 	return invalid(l.Core.Release(ctx, id, by(ctx), reason))
 }
 
+// RemoveArchive implements Operator.
+func (l *Local) RemoveArchive(ctx context.Context, name, reason string) error {
+	return invalid(l.Core.RemoveArchive(ctx, name, by(ctx), reason))
+}
+
 func invalid(err error) error {
 	if errors.Is(err, gateway.ErrMove) {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)

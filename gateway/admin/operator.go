@@ -69,6 +69,9 @@ type Operator interface {
 	// examines a held item again at once.
 	SpoolRelease(ctx context.Context, id spool.ID, reason string) error
 
+	// RemoveArchive destroys the file of an archive of old months for good.
+	RemoveArchive(ctx context.Context, name, reason string) error
+
 	// Day reconciles a day, Kyiv time (ISO 8601; empty: today): as it is now, or as it
 	// was closed, ErrNotFound where it was not.
 	Day(ctx context.Context, day string, closed bool) (*gateway.DayReport, error)

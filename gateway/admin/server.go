@@ -174,6 +174,14 @@ func (s *Server) handler(self uint32) http.Handler {
 		})
 	}
 
+	handle("POST /v1/archives/{name}/remove", func(r *http.Request) (any, error) {
+		var in reasonRequest
+		if err := read(r, &in); err != nil {
+			return nil, err
+		}
+		return nothing{}, op.RemoveArchive(r.Context(), r.PathValue("name"), in.Reason)
+	})
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer, known := PeerOf(r.Context())
 		if !mayOperate(peer, known, self) {

@@ -59,6 +59,8 @@ var (
 	ErrDamaged = errors.New("the archive is damaged")
 	// ErrOffline says that an archive is not where it is looked for.
 	ErrOffline = errors.New("the archive is not here")
+	// ErrRemoved is an ErrOffline for ever: somebody has ordered its removal.
+	ErrRemoved = fmt.Errorf("%w: it was removed for good", ErrOffline)
 )
 
 const (

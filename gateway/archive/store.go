@@ -110,6 +110,9 @@ func (r *reader) archived(id spool.ID) (*Record, string, error) {
 	if !ok {
 		return nil, name, fmt.Errorf("item %s: archive %s: %w: the store has no row of it", id, name, ErrOffline)
 	}
+	if row.State == Gone {
+		return nil, name, fmt.Errorf("item %s: archive %s: %w", id, name, ErrRemoved)
+	}
 	f, release, err := r.s.set.File(row)
 	if err != nil {
 		return nil, name, fmt.Errorf("item %s: %w", id, err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -34,6 +35,28 @@ type act struct {
 // Retired is the kind of a row that says that the posts in an owner's box were put
 // away which had been published before a time.
 const Retired = "retired"
+
+// DayClosed is the kind of a row that says that the report of a day was made: name is the
+// day, sha256 that of the report.
+const DayClosed = "day closed"
+
+// BucketDays is where a store keeps the reports of closed days, by ISO date.
+const BucketDays = "days"
+
+// closedDays holds the reports of days against their rows.
+func (v *verifying) closedDays(r spool.Reader) error {
+	for _, day := range slices.Sorted(maps.Keys(v.days)) {
+		p := v.days[day]
+		body, err := r.Value(BucketDays, day)
+		if err != nil && !errors.Is(err, spool.ErrNotFound) {
+			return err
+		}
+		if sum := sha256.Sum256(body); err != nil || hex.EncodeToString(sum[:]) != p.sum {
+			v.report.add(DayChanged, p.row, 0, "the report of %s is not the one that was made", day)
+		}
+	}
+	return nil
+}
 
 // boxOf is a box of an owner.
 type boxOf struct{ owner, box string }

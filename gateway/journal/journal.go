@@ -20,6 +20,14 @@
 // record itself stands behind its hash: should one have to be removed some day,
 // the tree still stands.
 //
+// # What rows hold
+//
+// A row about an item has in its record, as "left", the digest of what the item is and
+// of the hashes of its parts after the change (ItemDigest), so that the rows and not only
+// the state say what the store must have; the row of an acceptance has the keys by which
+// the document is recognised when it comes again. Verify holds the store to the newest
+// of both. Rows of earlier releases have neither.
+//
 // # The files
 //
 //	key, key.pub    Ed25519, in the form of golang.org/x/mod/sumdb/note; made at the first start

@@ -49,6 +49,7 @@ const (
 	DocumentChanged   Sort = "DOCUMENT-CHANGED"   // a document or signature has bytes of which no row tells, or others than its hash
 	StatementChanged  Sort = "STATEMENT-CHANGED"  // a statement is missing or is not the one that was released
 	PostChanged       Sort = "POST-CHANGED"       // a file in a client's box has no bytes, or marks of which no row tells
+	DayChanged        Sort = "DAY-CHANGED"        // the report of a closed day is missing or is not the one that was made
 	ArchiveAbsent     Sort = "ARCHIVE-ABSENT"     // an archive is not where it is looked for: what is in it is not proved
 	ArchiveChanged    Sort = "ARCHIVE-CHANGED"    // an archive is not the file that was written, or has not the items that left the store
 	ArchiveUnknown    Sort = "ARCHIVE-UNKNOWN"    // items are said to be in an archive of which no row tells
@@ -190,6 +191,7 @@ type verifying struct {
 	released []paper
 	bytes    map[bytesOf]bool
 	putAway  map[boxOf]time.Time     // posts of a box that were published earlier
+	days     map[string]paper        // the newest report of a day
 	since    time.Time               // of the first row that tells of its item, and of posts that were put away
 	from     map[spool.ID][]spool.ID // items whose parts went over to an item
 	acts     map[act]bool
@@ -269,7 +271,7 @@ func (v *verifying) checkpoints(path string, copies []Copy) error {
 
 func (v *verifying) read(r spool.Reader) error {
 	v.states = map[spool.ID]told{}
-	v.putAway = map[boxOf]time.Time{}
+	v.putAway, v.days = map[boxOf]time.Time{}, map[string]paper{}
 	v.bytes, v.from, v.acts = map[bytesOf]bool{}, map[spool.ID][]spool.ID{}, map[act]bool{}
 	v.archives, v.in, v.away = map[string]*archive{}, map[spool.ID]string{}, map[spool.ID]bool{}
 	next := 0
@@ -385,6 +387,9 @@ func (v *verifying) tell(e spool.Event) {
 	}
 	if e.Item == 0 {
 		v.noteArchive(e, rec)
+		if e.Kind == DayClosed {
+			v.days[rec.Name] = paper{row: e.Seq, sum: rec.SHA256}
+		}
 		if e.Kind == Retired && rec.Before.After(v.putAway[boxOf{rec.By, rec.Name}]) {
 			v.putAway[boxOf{rec.By, rec.Name}] = rec.Before
 		}
@@ -518,7 +523,10 @@ func (v *verifying) spool(r spool.Reader) error {
 			return err
 		}
 	}
-	return v.statements(r, seen)
+	if err := v.statements(r, seen); err != nil {
+		return err
+	}
+	return v.closedDays(r)
 }
 
 // recognised: the store must know the item by its keys.

@@ -104,7 +104,10 @@ func (s *stage) open() error {
 		Store: s.store, Trust: &s.trust, Profiles: profile.Builtin, Seal: s.cast.seal, Validate: s.cast.validate,
 		Now: func() time.Time { return s.now }, Rand: rand.Reader, Log: zap.NewNop(), Workers: 1, Queue: 2,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.gateway.Recount(context.Background()) // as it does when it begins to work
 }
 
 func (s *stage) restart() error {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -32,6 +34,7 @@ type Server struct {
 	cmd  *exec.Cmd
 	log  *os.File
 	gone chan struct{}
+	port int // of TCP on loopback too; 0: the socket in dir alone
 	next atomic.Int32
 }
 
@@ -120,6 +123,9 @@ func (s *Server) URL() string { return s.DatabaseURL("postgres") }
 // DatabaseURL is how to connect to another database of the server.
 func (s *Server) DatabaseURL(name string) string {
 	q := url.Values{"host": {s.dir}, "user": {"brama"}}
+	if s.port != 0 {
+		q.Set("port", strconv.Itoa(s.port)) // the socket bears it
+	}
 	return "postgres:///" + name + "?" + q.Encode()
 }
 
@@ -191,7 +197,11 @@ func (s *Server) answers(end time.Time) error {
 }
 
 func (s *Server) launch() error {
-	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.dir, "-c", "listen_addresses=",
+	listen, port := "", 5432
+	if s.port != 0 {
+		listen, port = "127.0.0.1", s.port
+	}
+	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.dir, "-c", "listen_addresses="+listen, "-p", strconv.Itoa(port),
 		"-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "restart_after_crash=on")
 	s.cmd.Dir = s.dir
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
@@ -210,6 +220,30 @@ func (s *Server) launch() error {
 		}
 	}()
 	return <-started
+}
+
+// Listen starts the server anew, on loopback too, where it wants the password.
+func (s *Server) Listen(ctx context.Context, password string) (addr string, err error) {
+	c, err := pgx.Connect(ctx, s.URL())
+	if err != nil {
+		return "", err
+	}
+	defer c.Close(ctx)
+	if _, err := c.Exec(ctx, "SET password_encryption = 'scram-sha-256'; ALTER ROLE brama PASSWORD '"+strings.ReplaceAll(password, "'", "''")+"'; CHECKPOINT"); err != nil {
+		return "", err
+	}
+	rules := "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(rules), 0o600); err != nil {
+		return "", err
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	s.port = free.Addr().(*net.TCPAddr).Port
+	free.Close()
+	s.Kill()
+	return fmt.Sprintf("127.0.0.1:%d", s.port), s.Again()
 }
 
 // Kill ends the server's first process as a crash does, and waits for its end. The
