@@ -30,7 +30,7 @@ func openOffline(ctx context.Context, cfg *config.Config) (admin.Operator, func(
 // Paths are relative to the file, so the directory can be moved as a whole.
 var configText = template.Must(template.New("").Parse(`# Brama. Every key with its default: configs/brama.yaml and docs/config.md.
 # Paths are relative to this file. After a change: bramad --config FILE --check,
-# then systemctl reload brama (or SIGHUP).
+# then systemctl reload bramad (or SIGHUP).
 
 listen:
   sftp: "{{.}}"
