@@ -77,6 +77,8 @@ func TestManipulatedRows(t *testing.T) {
 		{"a post in another box", []string{`UPDATE post SET box = 'receipts' WHERE box = 'outbox' AND name = 'kept.txt'`}, journal.PostChanged},
 		{"a post that gives another's bytes", []string{`UPDATE post SET part = replace(part, 'receipt2', 'receipt1') WHERE box = 'receipts' AND name LIKE '%.receipt2%' AND item = ` + done}, journal.PostChanged},
 		{"a post that gives another item's bytes", []string{`UPDATE post SET part = 'S1.txt', item = (SELECT id FROM item WHERE name = 'S1.txt') WHERE name = 'kept.txt'`}, journal.PostChanged},
+		{"a post more", []string{`INSERT INTO post SELECT owner, box, 'more.json', item, part, size, at, told, delivered, acknowledged, withdrawn FROM post WHERE box = 'receipts' AND name LIKE '%.receipt1.json' AND item = ` + done}, journal.PostChanged},
+		{"a verdict for the client", []string{`INSERT INTO post SELECT p.owner, p.box, '.verdict', p.item, '.verdict', c.size, q.added, p.told, p.delivered, p.acknowledged, p.withdrawn FROM post p JOIN part q ON q.item = p.item AND q.name = '.verdict' JOIN content c ON c.id = q.content WHERE p.box = 'receipts' AND p.name LIKE '%.receipt1.json' AND p.item = ` + done}, journal.PostChanged},
 		{"size of a post", []string{`UPDATE post SET size = 1 WHERE box = 'outbox' AND name = 'kept.txt'`}, journal.PostChanged},
 		{"time of a post", []string{`UPDATE post SET at = at - 1 WHERE box = 'outbox' AND name = 'kept.txt'`}, journal.PostChanged},
 		{"not recognised", []string{`DELETE FROM seen WHERE item = ` + accepted}, journal.KeyMissing},

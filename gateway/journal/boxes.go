@@ -128,6 +128,9 @@ func (v *verifying) posts(it spool.Item, posts []spool.Post, parts []spool.Part)
 		if part := has[p.Part]; part != nil && (p.Size != part.Content.Size || !p.At.Equal(part.Added)) {
 			v.report.add(PostChanged, 0, p.Item, "%s: its size or time is not that of its bytes", where)
 		}
+		if part := has[p.Part]; p.Part != p.Name || part != nil && !given[string(part.Role)] {
+			v.report.add(PostChanged, 0, p.Item, "%s: it gives %q, which is not for it", where, p.Part)
+		}
 		if has[p.Part] == nil && p.Withdrawn.IsZero() {
 			v.report.add(PostChanged, 0, p.Item, "%s: there are no bytes for it", where)
 		}
@@ -151,6 +154,9 @@ func (v *verifying) posts(it spool.Item, posts []spool.Post, parts []spool.Part)
 // boxes are those where parts of a role lie. A proof is given only beside a receipt that
 // has not been put away yet.
 var boxes = map[string]string{"receipt": "receipts", "statement": "outbox", "seal": "outbox"}
+
+// given are the roles of parts that clients get.
+var given = map[string]bool{"receipt": true, "statement": true, "seal": true, "proof": true, "notice": true}
 
 // withdrawn says whether rows tell that a post was put away. Notices of holds come and
 // go with the states of their documents.
