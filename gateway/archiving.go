@@ -65,7 +65,7 @@ func (g *Gateway) Archive(ctx context.Context, a Archiving) ([]archive.Row, erro
 		return nil, errors.New("archive: it is at work already")
 	}
 	defer g.archiving.Unlock()
-	closed, err := g.finishArchives(ctx)
+	closed, begun, err := g.finishArchives(ctx)
 	if err != nil {
 		return closed, fmt.Errorf("archive: %w", err)
 	}
@@ -81,9 +81,15 @@ func (g *Gateway) Archive(ctx context.Context, a Archiving) ([]archive.Row, erro
 		return closed, fmt.Errorf("archive: %w", err)
 	}
 	for _, from := range months {
-		rows, err := g.archiveMonth(ctx, a, from)
+		name := monthName(from)
+		rows, err := g.archiveMonth(ctx, a, from, begun[name] || g.archiveCut[name])
 		closed = append(closed, rows...)
+		delete(g.archiveCut, name)
 		if err != nil {
+			if g.archiveCut == nil {
+				g.archiveCut = map[string]bool{}
+			}
+			g.archiveCut[name] = true
 			return closed, fmt.Errorf("archive of %s: %w", monthName(from), err)
 		}
 	}
@@ -219,7 +225,8 @@ func (g *Gateway) past(p *spool.Post) bool {
 	return !entry.Folder || !p.Told.IsZero() || !p.Acknowledged.IsZero()
 }
 
-func (g *Gateway) archiveMonth(ctx context.Context, a Archiving, from time.Time) (closed []archive.Row, err error) {
+// archiveMonth moves what is left of a month; begun says that a run was cut off in it.
+func (g *Gateway) archiveMonth(ctx context.Context, a Archiving, from time.Time, begun bool) (closed []archive.Row, err error) {
 	for {
 		var ripe, left int64
 		err := g.eachOfMonth(ctx, from, func(_ spool.Item, is bool) error {
@@ -241,7 +248,7 @@ func (g *Gateway) archiveMonth(ctx context.Context, a Archiving, from time.Time)
 				return tx.SetValue(bucketMonths, monthName(from), []byte(g.Now().UTC().Format(time.RFC3339)))
 			})
 		}
-		number, worth, err := g.nextArchive(ctx, from, ripe, len(closed) > 0)
+		number, worth, err := g.nextArchive(ctx, from, ripe, begun || len(closed) > 0)
 		if err != nil || !worth {
 			return closed, err
 		}
@@ -463,17 +470,20 @@ func stillPlanned(r spool.Reader, name string) error {
 	return nil
 }
 
-// finishArchives does what a run that was cut off has left to do.
-func (g *Gateway) finishArchives(ctx context.Context) (closed []archive.Row, err error) {
+// finishArchives does what a run that was cut off has left to do, and says in which
+// months that was.
+func (g *Gateway) finishArchives(ctx context.Context) (closed []archive.Row, begun map[string]bool, err error) {
+	begun = map[string]bool{}
 	var rows []archive.Row
 	err = g.Store.View(ctx, func(r spool.Reader) (err error) {
 		rows, err = archive.Rows(r)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, row := range rows {
+		begun[row.Period] = begun[row.Period] || row.State == archive.Writing || row.State == archive.Moving
 		switch row.State {
 		case archive.Writing:
 			err = g.dropArchive(ctx, row)
@@ -485,10 +495,10 @@ func (g *Gateway) finishArchives(ctx context.Context) (closed []archive.Row, err
 			err = g.destroyArchive(row.Name)
 		}
 		if err != nil {
-			return closed, fmt.Errorf("%s: %w", row.Name, err)
+			return closed, begun, fmt.Errorf("%s: %w", row.Name, err)
 		}
 	}
-	return closed, nil
+	return closed, begun, nil
 }
 
 // moveInto does steps 5 to 7.

@@ -604,3 +604,56 @@ func TestRemoveArchive(t *testing.T) {
 		t.Errorf("its file is back: %v", err)
 	}
 }
+
+// TestPutAwayGoesOn: a run that was cut off in a month's second file leaves nothing of
+// the month behind for the rule that later files wait until they are worth it.
+func TestPutAwayGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, killed := range []bool{false, true} {
+		a := newAttic(t)
+		a.fill()
+		put := gateway.Archiving{After: 31 * 24 * time.Hour, Size: 20_000}
+		errCut := errors.New("cut off")
+		flushed := 0
+		a.Gateway.SetArchiveStep(func(step string) error {
+			if step == "flushed" {
+				flushed++
+			}
+			if step == "flushed" && flushed == 2 {
+				if killed {
+					panic(errCut) // nothing is tidied up
+				}
+				return errCut
+			}
+			return nil
+		})
+		func() {
+			defer func() { _ = recover() }()
+			if rows, err := a.Gateway.Archive(a.Ctx(), put); !errors.Is(err, errCut) || len(rows) != 1 {
+				t.Errorf("%d files, %v", len(rows), err)
+			}
+		}()
+		if flushed != 2 {
+			t.Fatalf("%d files were written", flushed)
+		}
+		if killed {
+			a.restart()
+		}
+		rows, err := a.Gateway.Archive(a.Ctx(), put)
+		a.ok(err)
+		left := 0
+		a.ok(a.Store.View(a.Ctx(), func(r spool.Reader) error {
+			items, err := r.Items(spool.Query{})
+			for _, it := range items {
+				if archive.Of(it) == "" {
+					left++
+				}
+			}
+			return err
+		}))
+		if left != 0 || len(rows) == 0 {
+			t.Errorf("killed %v: %d items are left, %d files more", killed, left, len(rows))
+		}
+		a.whole()
+	}
+}

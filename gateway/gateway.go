@@ -105,8 +105,9 @@ type Gateway struct {
 	restamping   sync.Mutex // held by Restamp
 	restampAgain atomic.Pointer[restampAgain]
 
-	applying  sync.Mutex // one change of the register at a time
-	archiving sync.Mutex // held by Archive
+	applying   sync.Mutex      // one change of the register at a time
+	archiving  sync.Mutex      // held by Archive
+	archiveCut map[string]bool // months whose last run has failed; under archiving
 	// archiveStep is called between the steps of Archive; tests make it fail.
 	archiveStep func(string) error
 
