@@ -255,6 +255,9 @@ func syncFolder(dir string) error {
 // splitNotes gives the notes of a file, and how many bytes they take; what
 // follows is the torn end of a write.
 func splitNotes(b []byte) (notes [][]byte, whole int) {
+	if z := bytes.IndexByte(b, 0); z >= 0 && lostPower(b[z:]) {
+		b = b[:z]
+	}
 	for {
 		rest := b[whole:]
 		body := bytes.Index(rest, []byte("\n\n"))
@@ -271,11 +274,23 @@ func splitNotes(b []byte) (notes [][]byte, whole int) {
 	}
 }
 
+// lostPower says whether the end of a file of notes, from its first zero byte on, is what
+// a power cut leaves: the size of the last write is on the disk, and of its bytes not
+// all. No note has a zero byte; one alone is no cut, but a byte that was changed.
+func lostPower(end []byte) bool {
+	const largest, few = 2048, 16 // bytes of a note, with the signatures of witnesses
+	return len(end) <= largest && bytes.Count(end, []byte{0}) >= min(few, len(end))
+}
+
 // SplitCheckpoints gives the signed notes of a file of checkpoints. A file of one
 // note without the closing empty line counts too.
 func SplitCheckpoints(b []byte) [][]byte {
 	notes, whole := splitNotes(b)
-	if rest := b[whole:]; len(bytes.TrimSpace(rest)) > 0 {
+	rest := b[whole:]
+	if z := bytes.IndexByte(rest, 0); z >= 0 && lostPower(rest[z:]) {
+		rest = nil
+	}
+	if len(bytes.TrimSpace(rest)) > 0 {
 		notes = append(notes, rest)
 	}
 	return notes

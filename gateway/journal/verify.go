@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -231,7 +232,8 @@ func (v *verifying) checkpoints(path string, copies []Copy) error {
 		return fmt.Errorf("journal: %w", err)
 	}
 	own, whole := splitNotes(b)
-	if whole < len(b) {
+	// The next start takes away what a power cut has left at the end.
+	if z := bytes.IndexByte(b[whole:], 0); whole < len(b) && (z < 0 || !lostPower(b[whole+z:])) {
 		v.report.add(CheckpointInvalid, 0, 0, "%s: %d bytes at the end are no checkpoint", checkpointsFile, len(b)-whole)
 	}
 	known := map[int64]tlog.Hash{}

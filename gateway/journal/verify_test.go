@@ -460,6 +460,35 @@ func TestRefusesToSign(t *testing.T) {
 	}
 }
 
+// TestPowerCutTail: what a power cut leaves at the end of the checkpoints is no finding;
+// what it cannot leave is one.
+func TestPowerCutTail(t *testing.T) {
+	t.Parallel()
+	p := makePast(t)
+	whole, err := os.ReadFile(filepath.Join(journal.Folder(p.dir), "checkpoints"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		end  []byte
+		ok   bool
+	}{
+		{"zeros", make([]byte, 236), true},
+		{"half a note and zeros", append(bytes.Clone(whole[:100]), make([]byte, 136)...), true},
+		{"half a note", whole[:100], false},
+		{"a zero byte in half a note", append(append(bytes.Clone(whole[:100]), 0), whole[100:150]...), false},
+		{"many zeros", make([]byte, 5000), false},
+	} {
+		dir := copyState(t, p.dir)
+		edit(t, filepath.Join(journal.Folder(dir), "checkpoints"), func(b []byte) []byte { return append(b, c.end...) })
+		r, err := p.verify(dir)
+		if err != nil || r.OK() != c.ok {
+			t.Errorf("%s: %+v, %v", c.name, r.Findings, err)
+		}
+	}
+}
+
 // Any byte of the files: hashes.bin within what is whole, and every checkpoint.
 func TestEveryByte(t *testing.T) {
 	t.Parallel()
