@@ -90,7 +90,7 @@ func (g *Gateway) Archive(ctx context.Context, a Archiving) ([]archive.Row, erro
 				g.archiveCut = map[string]bool{}
 			}
 			g.archiveCut[name] = true
-			return closed, fmt.Errorf("archive of %s: %w", monthName(from), err)
+			return closed, fmt.Errorf("archive of %s: %w", name, err)
 		}
 	}
 	return closed, nil

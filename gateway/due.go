@@ -247,15 +247,17 @@ func (g *Gateway) retire(ctx context.Context, entry *client.Entry, box string, b
 		if err != nil || len(posts) == 0 {
 			return err
 		}
-		if after == "" && len(old) > 0 {
-			err := g.Store.Update(ctx, func(tx spool.Tx) error {
-				return g.journal(tx, 0, now, journal.Retired, journalRecord{Name: box, By: string(entry.ID), Before: before})
-			})
-			if err != nil {
-				return err
-			}
-		}
 		after = posts[len(posts)-1].Name
+		if len(old) == 0 {
+			continue
+		}
+		// Before the first of them goes: a run may be cut off.
+		err = g.Store.Update(ctx, func(tx spool.Tx) error {
+			return g.journal(tx, 0, now, journal.Retired, journalRecord{Name: box, By: string(entry.ID), Before: before})
+		})
+		if err != nil {
+			return err
+		}
 		if err := g.withdraw(ctx, entry, old, now); err != nil {
 			return err
 		}

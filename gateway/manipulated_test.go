@@ -2,17 +2,21 @@ package gateway_test
 
 import (
 	"database/sql"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 
 	"github.com/brama-gateway/brama/gateway"
 	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/journal"
+	"github.com/brama-gateway/brama/spool"
 	"github.com/brama-gateway/brama/spool/sqlite"
 )
 
@@ -118,5 +122,43 @@ func TestManipulatedRows(t *testing.T) {
 				t.Errorf("%d findings for one act", len(rep.Findings))
 			}
 		})
+	}
+}
+
+// TestPutAwayIsTold: a row tells of posts that are put away, also where more statements
+// than are read at once lie before them and wait for their client.
+func TestPutAwayIsTold(t *testing.T) {
+	t.Parallel()
+	a := newAttic(t)
+	at := a.Clock.Now()
+	a.ok(a.Store.Update(a.Ctx(), func(tx spool.Tx) error {
+		err := tx.Insert(spool.Item{ID: 1, Queue: gateway.Statements, Owner: "demo", State: gateway.StateAvailable, Received: at})
+		for i := range 1001 {
+			p := spool.Post{Owner: "demo", Box: "outbox", Name: fmt.Sprintf("s%04d.txt", i), Item: 1, At: at}
+			if i == 1000 {
+				p.Delivered = at
+			}
+			err = errors.Join(err, tx.PutPost(p))
+		}
+		return err
+	}))
+	a.Advance(2 * time.Hour)
+	a.ok(a.Gateway.Retain(a.Ctx(), time.Hour, time.Hour))
+	told := 0
+	a.ok(a.Store.View(a.Ctx(), func(r spool.Reader) error {
+		p, err := r.Post("demo", "outbox", "s1000.txt")
+		if p.Withdrawn.IsZero() {
+			t.Error("what was read lies there still")
+		}
+		events, err2 := r.Events(0, 100)
+		for _, e := range events {
+			if e.Kind == journal.Retired {
+				told++
+			}
+		}
+		return errors.Join(err, err2)
+	}))
+	if told != 1 {
+		t.Errorf("%d rows tell of it, want 1", told)
 	}
 }

@@ -108,12 +108,12 @@ func (g *Gateway) Items(ctx context.Context, q spool.Query) ([]spool.Item, error
 
 // Dossier is everything about one item but the bytes of its parts.
 type Dossier struct {
-	Away    error // why parts and receipt are not told: their archive is not here
 	Item    spool.Item
 	Reason  string // why it is dead or was moved
 	Parts   []spool.Part
 	History []spool.Event
 	Receipt []byte // the last receipt's JSON; nil while there is none
+	Away    error  // why parts and receipt are not told: their archive is not here
 }
 
 // Show gathers what is known of one item.

@@ -286,8 +286,8 @@ func (d *desk) elsewhere(name string, day time.Time, removed bool) archived {
 	if removed {
 		prefix = "REMOVED-"
 		text = formats.Text{
-			UK: "Документи цього дня лежали в архіві " + name + ", який знищено після закінчення строку зберігання. Їхні хеші лишилися в журналі шлюзу.\r\n",
-			EN: "Documents of this day were in the archive " + name + ", which was destroyed when the time of keeping had ended. Their hashes stay in the gateway's journal.\r\n",
+			UK: "Документи цього дня лежали в архіві " + name + ", який знищено за розпорядженням казначейства. Їхні хеші лишилися в журналі шлюзу.\r\n",
+			EN: "Documents of this day were in the archive " + name + ", which was destroyed by order of the treasury. Their hashes stay in the gateway's journal.\r\n",
 		}
 	}
 	body := encode(entry, text.In(d.g.language(entry)))

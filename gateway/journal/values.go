@@ -74,9 +74,9 @@ func (v *verifying) noteValues(row int64, kind string, rec *record) {
 	}
 }
 
-// told holds the register, the code lists, the reports of days and the ledgers against
+// heldValues holds the register, the code lists, the reports of days and the ledgers against
 // their rows.
-func (v *verifying) told(r spool.Reader) error {
+func (v *verifying) heldValues(r spool.Reader) error {
 	for _, bucket := range slices.Sorted(maps.Keys(v.values)) {
 		keys := v.values[bucket]
 		is, err := r.Values(bucket)

@@ -528,7 +528,7 @@ func (v *verifying) spool(r spool.Reader) error {
 	if err := v.statements(r, seen); err != nil {
 		return err
 	}
-	return v.told(r)
+	return v.heldValues(r)
 }
 
 // recognised: the store must know the item by its keys.
