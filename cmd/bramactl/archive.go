@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/brama-gateway/brama/crypto/cades"
+	"github.com/brama-gateway/brama/formats"
+	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/archive"
 	"github.com/brama-gateway/brama/gateway/config"
 	"github.com/brama-gateway/brama/gateway/engine"
@@ -521,24 +523,10 @@ func (c *call) printArchive(v *archiveVerified, result error) error {
 }
 
 func archiveRemove(c *call, args []string) error {
-	var reason string
-	fs := c.flags()
-	fs.StringVar(&reason, "reason", "", "")
-	rest, err := c.parse(fs, args, 1, 1)
+	name, reason, err := c.named(args)
 	if err != nil {
 		return err
 	}
-	if reason == "" {
-		return c.needReason()
-	}
-	op, done, err := c.operator()
-	if err != nil {
-		return err
-	}
-	defer done()
-	if err := op.RemoveArchive(c, rest[0], reason); err != nil {
-		return err
-	}
-	c.printf("%s: %s\n", rest[0], c.t("знищено; копії, якщо вони є, знищте самі", "destroyed; destroy copies yourself, where there are any"))
-	return nil
+	return c.act(name, func(op admin.Operator) error { return op.RemoveArchive(c, name, reason) },
+		formats.Text{UK: "знищено; копії, якщо вони є, знищте самі", EN: "destroyed; destroy copies yourself, where there are any"})
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/brama-gateway/brama/formats"
 	"github.com/brama-gateway/brama/gateway/admin"
 	"github.com/brama-gateway/brama/gateway/client"
 )
@@ -223,25 +224,39 @@ func clientExport(c *call, args []string) error {
 }
 
 func clientDisable(c *call, args []string) error {
-	var reason string
+	id, reason, err := c.named(args)
+	if err != nil {
+		return err
+	}
+	return c.act(id, func(op admin.Operator) error { return op.DisableClient(c, client.ID(id), reason) },
+		formats.Text{UK: "вхід закрито; сеанси, що тривають, завершено", EN: "shut out; sessions that were open have ended"})
+}
+
+// named reads the name of one thing, and the reason for what is to be done to it.
+func (c *call) named(args []string) (name, reason string, err error) {
 	fs := c.flags()
 	fs.StringVar(&reason, "reason", "", "")
 	rest, err := c.parse(fs, args, 1, 1)
 	if err != nil {
-		return err
+		return "", "", err
 	}
 	if reason == "" {
-		return c.needReason()
+		return "", "", c.needReason()
 	}
+	return rest[0], reason, nil
+}
+
+// act has something done to one thing, and says that it is done.
+func (c *call) act(name string, do func(admin.Operator) error, said formats.Text) error {
 	op, done, err := c.operator()
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := op.DisableClient(c, client.ID(rest[0]), reason); err != nil {
+	if err := do(op); err != nil {
 		return err
 	}
-	c.printf("%s: %s\n", rest[0], c.t("вхід закрито; сеанси, що тривають, завершено", "shut out; sessions that were open have ended"))
+	c.printf("%s: %s\n", name, said.In(c.lang))
 	return nil
 }
 

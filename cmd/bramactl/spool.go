@@ -162,42 +162,28 @@ func (c *call) printItem(it admin.Item) {
 }
 
 func spoolRetry(c *call, args []string) error {
-	return c.act(args, admin.Operator.SpoolRetry, formats.Text{UK: "знову в черзі", EN: "back in the queue"})
+	return c.toItem(args, admin.Operator.SpoolRetry, formats.Text{UK: "знову в черзі", EN: "back in the queue"})
 }
 
 func spoolBury(c *call, args []string) error {
-	return c.act(args, admin.Operator.SpoolBury, formats.Text{UK: "вилучено з черги; повернути: bramactl spool retry", EN: "out of the queue; to put it back: bramactl spool retry"})
+	return c.toItem(args, admin.Operator.SpoolBury, formats.Text{UK: "вилучено з черги; повернути: bramactl spool retry", EN: "out of the queue; to put it back: bramactl spool retry"})
 }
 
 func spoolRelease(c *call, args []string) error {
-	return c.act(args, admin.Operator.SpoolRelease, formats.Text{UK: "звільнено", EN: "released"})
+	return c.toItem(args, admin.Operator.SpoolRelease, formats.Text{UK: "звільнено", EN: "released"})
 }
 
-func (c *call) act(args []string, do func(admin.Operator, context.Context, spool.ID, string) error, said formats.Text) error {
-	var reason string
-	fs := c.flags()
-	fs.StringVar(&reason, "reason", "", "")
-	rest, err := c.parse(fs, args, 1, 1)
+// toItem is act for what is done to an item.
+func (c *call) toItem(args []string, do func(admin.Operator, context.Context, spool.ID, string) error, said formats.Text) error {
+	name, reason, err := c.named(args)
 	if err != nil {
 		return err
 	}
-	id, err := spool.ParseID(rest[0])
+	id, err := spool.ParseID(name)
 	if err != nil {
 		return usageError{err}
 	}
-	if reason == "" {
-		return c.needReason()
-	}
-	op, done, err := c.operator()
-	if err != nil {
-		return err
-	}
-	defer done()
-	if err := do(op, c, id, reason); err != nil {
-		return err
-	}
-	c.printf("%s: %s\n", id, said.In(c.lang))
-	return nil
+	return c.act(name, func(op admin.Operator) error { return do(op, c, id, reason) }, said)
 }
 
 func statementPut(c *call, args []string) error {

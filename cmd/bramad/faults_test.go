@@ -259,6 +259,15 @@ func (e *enumeration) work(t *testing.T) {
 	}
 }
 
+// needTracing skips a test where the system does not let it count another program's
+// calls; in CI every such skip is a failure.
+func needTracing(t *testing.T) {
+	t.Helper()
+	if err := faulttest.Supported(); err != nil {
+		t.Skip(err)
+	}
+}
+
 // TestFaults counts the calls by which one document's life reaches outside the real
 // daemon, from its upload to the proof of its last receipt, and lets the 1st, 2nd,
 // ... n-th of them be its end, or fail; the document then has to come through as if
@@ -267,9 +276,7 @@ func (e *enumeration) work(t *testing.T) {
 // the series whose name BRAMA_FAULTS matches, and publishes what comes of it in
 // docs/reliability.md.
 func TestFaults(t *testing.T) {
-	if err := faulttest.Supported(); err != nil {
-		t.Skip(err)
-	}
+	needTracing(t)
 	e := &enumeration{stride: number("BRAMA_FAULTS_STRIDE", 1)}
 	every := os.Getenv("BRAMA_FAULTS")
 	workers := 1

@@ -13,9 +13,7 @@ import (
 // TestLastCheckpointFails: a disk that fails only when the journal is signed for the
 // last time ends the daemon with a word and an exit code, and the next start is sound.
 func TestLastCheckpointFails(t *testing.T) {
-	if err := faulttest.Supported(); err != nil {
-		t.Skip(err)
-	}
+	needTracing(t)
 	t.Parallel()
 	s := newSite(t)
 	s.configure("schedule: {checkpoints: \"@yearly\"}\n")

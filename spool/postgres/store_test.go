@@ -36,6 +36,20 @@ func open(t testing.TB, opt Options) *Store {
 	return s
 }
 
+// ownServer is one that a test may kill.
+func ownServer(t *testing.T) *pgtest.Server {
+	t.Helper()
+	own, err := pgtest.Start()
+	if errors.Is(err, pgtest.ErrNone) {
+		pgtest.Need(t, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(own.Remove)
+	return own
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	pgtest.Need(t, server)
@@ -204,14 +218,7 @@ func TestText(t *testing.T) {
 // there once, and the store goes on by itself.
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
-	own, err := pgtest.Start()
-	if errors.Is(err, pgtest.ErrNone) {
-		pgtest.Need(t, nil)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Remove()
+	own := ownServer(t)
 	s := open(t, Options{URL: own.URL(), Unsafe: true, Patience: 2 * time.Minute})
 	stop := make(chan struct{})
 	answers := make(chan map[int64]int64)
@@ -352,17 +359,10 @@ func put(t *testing.T, s *Store, id spool.ID) (content string) {
 // and content is found as soon as the server is back.
 func TestReadingAway(t *testing.T) {
 	t.Parallel()
-	own, err := pgtest.Start()
-	if errors.Is(err, pgtest.ErrNone) {
-		pgtest.Need(t, nil)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Remove()
+	own := ownServer(t)
 	s := open(t, Options{URL: own.URL(), Unsafe: true, Patience: 20 * time.Second})
 	content := put(t, s, 1)
-	err = s.View(t.Context(), func(r spool.Reader) error {
+	err := s.View(t.Context(), func(r spool.Reader) error {
 		if _, err := r.Item(1); err != nil {
 			t.Fatal(err)
 		}
@@ -397,19 +397,12 @@ func TestReadingAway(t *testing.T) {
 // TestPatience ends: the store then stops, and the next start goes on.
 func TestPatience(t *testing.T) {
 	t.Parallel()
-	own, err := pgtest.Start()
-	if errors.Is(err, pgtest.ErrNone) {
-		pgtest.Need(t, nil)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Remove()
+	own := ownServer(t)
 	opt := Options{URL: own.URL(), Unsafe: true, Patience: 300 * time.Millisecond}
 	s := open(t, opt)
 	own.Kill()
 	// The writer's backend may outlive the server by a moment and still commit.
-	err = s.Probe(t.Context())
+	err := s.Probe(t.Context())
 	for range 20 {
 		if errors.Is(err, spool.ErrStopped) {
 			break
